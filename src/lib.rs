@@ -1,0 +1,1 @@
+//! MPREG node as a library.

@@ -1,0 +1,2 @@
+//! `mpreg`: the node's binary.
+fn main() {}

@@ -1,0 +1,90 @@
+//! The seams between the engine and the machine: [`Disk`], [`Clock`] and [`Rng`].
+//!
+//! Everything the engine knows of files, time and chance goes through these traits, so that a test
+//! can lose unsynced writes, tear them, fail a sync, fill the disk or step the clock, and replay
+//! the run from a seed. The real implementations are [`OsDisk`], [`OsClock`] and [`OsRng`].
+
+use std::fmt::Debug;
+use std::io;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Must exist; reads only.
+    Read,
+    /// Must exist; reads and writes.
+    ReadWrite,
+    /// Reads and writes; created empty when absent, never truncated.
+    Create,
+}
+
+/// A place that holds files. Paths are absolute or relative to the process, as the caller gave them.
+///
+/// *Durable* means: survives a power cut. A write is durable after [`DiskFile::sync_data`] of its
+/// file returned; the existence of a file under a name is durable after [`Disk::sync_dir`] of its
+/// directory returned. Nothing else promises anything.
+pub trait Disk: Send + Sync + Debug + 'static {
+    /// Opens a file.
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn DiskFile>>;
+    /// Renames a file, replacing the target. Durable after `sync_dir` of the target's directory.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Creates a directory and its parents; no error when it exists.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// File and directory names directly in `dir`, sorted.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// Makes the names in `dir` durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Bytes an unprivileged writer may still use on the file system that holds `path`.
+    fn free_space(&self, path: &Path) -> io::Result<u64>;
+    /// Bytes of the file system that holds `path`.
+    fn total_space(&self, path: &Path) -> io::Result<u64>;
+    /// Takes the exclusive lock file `path` (created when absent) until the guard is dropped or the
+    /// process dies. `ErrorKind::WouldBlock` when another process holds it.
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>>;
+}
+
+/// An open file. All offsets and lengths are bytes. Calls may come from several threads.
+pub trait DiskFile: Send + Sync + Debug {
+    /// Length of the file.
+    fn len(&self) -> io::Result<u64>;
+    /// True when the file holds no byte.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+    /// Fills `out` from `offset`; `UnexpectedEof` when the file ends before.
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
+    /// Writes all of `bytes` at `offset`, growing the file when needed.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Cuts the file or extends it with zeros.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// fdatasync. A failure is final: the caller must never sync this file again and believe it.
+    fn sync_data(&self) -> io::Result<()>;
+    /// The whole file as bytes that stay valid while the guard lives. Only for files that no longer
+    /// change or shrink (sealed segments): the real disk maps them.
+    fn map(&self) -> io::Result<Box<dyn MappedBytes>>;
+}
+
+/// Bytes of a file that no longer changes.
+pub trait MappedBytes: Deref<Target = [u8]> + Send + Sync + Debug {}
+
+/// Guard of an exclusive lock file.
+pub trait DiskLock: Send + Sync + Debug {}
+
+/// Time. Monotonic time runs the timers; wall time is only data.
+pub trait Clock: Send + Sync + Debug + 'static {
+    /// Microseconds since 1970-01-01 UTC; may jump either way.
+    fn wall_us(&self) -> u64;
+    /// Microseconds since an arbitrary start; never goes back.
+    fn monotonic_us(&self) -> u64;
+}
+
+/// Chance: salts and ids. Not for secrets.
+pub trait Rng: Send + Sync + Debug + 'static {
+    /// The next 64 random bits.
+    fn next_u64(&self) -> u64;
+}

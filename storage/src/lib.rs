@@ -1,0 +1,31 @@
+//! # mpreg-storage
+//!
+//! The storage engine of MPREG node, usable alone and without an async runtime.
+//!
+//! *The log is the truth, redb is its checkpoint, memory is its cache, replicas are its followers.*
+//!
+//! Rooms, imports only downhill (`tests/rooms.rs` of the workspace checks it):
+//!
+//! | rank | room | job |
+//! |---|---|---|
+//! | 5 | [`store`] | the front door: open, get, submit, scan, feed, snapshot, close |
+//! | 4 | [`write`] | sequencing, group commit, tickets, checkpointer, recovery |
+//! | 3 | [`state`] | `apply(op, view) -> outcome` |
+//! | 2 | [`memory`] | L1: lock-free table, eviction policies, fill protocol |
+//! | 2 | [`table`] | L2: redb schema, snapshot reads, one checkpoint transaction |
+//! | 2 | [`log`] | segments and frames: append, sync, scan, retire; payload is bytes |
+//! | 1 | [`record`] | ops, keys, entries, positions |
+//! | 1 | [`json`] | the validating scanner every stored value passes |
+//! | 0 | [`disk`] | `Disk`, `Clock`, `Rng`: real and faulty; limits |
+#![deny(missing_docs)]
+
+pub mod disk;
+pub mod json;
+pub mod limits;
+pub mod log;
+pub mod memory;
+pub mod record;
+pub mod state;
+pub mod store;
+pub mod table;
+pub mod write;

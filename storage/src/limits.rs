@@ -1,0 +1,18 @@
+//! Every bound of the engine, with its name. Sizes are bytes unless the name says otherwise.
+
+/// Longest namespace, in bytes of UTF-8.
+pub const NAMESPACE_BYTES_MAX: usize = 128;
+/// Longest encoded key: namespace, identifier and version together (`reliability.md`: key 4 KiB).
+pub const KEY_BYTES_MAX: usize = 4 * 1024;
+/// Longest value, as JSON text.
+pub const VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Longest encoded extras (cost, dependencies, tags and the other metadata) of one entry.
+pub const EXTRAS_BYTES_MAX: usize = 64 * 1024;
+/// Most operations in one batch.
+pub const BATCH_OPS_MAX: usize = 1024;
+/// Deepest nesting of a JSON text.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Most values (scalars, arrays, objects) in one JSON text.
+pub const JSON_NODES_MAX: usize = 1_000_000;
+/// Largest frame body. One group commit never grows beyond it; a single record always fits.
+pub const FRAME_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;

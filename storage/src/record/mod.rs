@@ -1,0 +1,12 @@
+//! What the engine stores: positions, keys, entries and operations, with their archived layouts.
+//!
+//! Layouts are frozen per version and guarded by golden bytes; readers check every byte that comes
+//! from a disk.
+
+pub mod entry;
+pub mod key;
+pub mod position;
+
+pub use entry::{EntryFields, EntryKind};
+pub use key::{Key, KeyParts};
+pub use position::{Epoch, Lsn, SegmentId};

@@ -1,0 +1,2 @@
+//! `mpreg-tools`: inspect, verify, measure and torture an MPREG node.
+fn main() {}
