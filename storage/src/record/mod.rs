@@ -5,8 +5,10 @@
 
 pub mod entry;
 pub mod key;
+pub mod op;
 pub mod position;
 
 pub use entry::{EntryFields, EntryKind};
 pub use key::{Key, KeyParts};
+pub use op::{Op, Record, Records};
 pub use position::{Epoch, Lsn, SegmentId};
