@@ -43,6 +43,7 @@ impl Deref for Mapping {
 impl MappedBytes for Mapping {}
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods)]
 mod tests {
     use super::*;
 

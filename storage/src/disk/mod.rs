@@ -7,9 +7,18 @@
 mod mapping;
 mod os;
 mod os_time;
+#[cfg(any(test, feature = "sim"))]
+mod sim;
+mod slow;
 
 pub use os::OsDisk;
 pub use os_time::{OsClock, OsRng};
+#[cfg(any(test, feature = "sim"))]
+pub use sim::{
+    Counters, CrashSpec, Damage, Failure, Fault, FileId, Keep, Op, OpKind, Pending, Replay, SimClock,
+    SimDisk, SimRng, SyncEnd, Trace,
+};
+pub use slow::SlowSyncDisk;
 
 use std::fmt::Debug;
 use std::io;

@@ -3,6 +3,8 @@
 //! Files are created 0600 and directories 0700. The last part of a path is never followed when it is
 //! a symbolic link, so nobody can point a file of the data directory elsewhere. Every error keeps
 //! its kind, says what was tried, where and on which file, and has the system's error as its source.
+// This room is where the disallowed calls of `clippy.toml` live.
+#![allow(clippy::disallowed_methods)]
 
 use std::error::Error;
 use std::fmt::{self, Debug, Display, Formatter};
