@@ -54,7 +54,7 @@ pub use error::Error;
 pub use meta::CheckpointPosition;
 pub use negative::FilterProgress;
 pub use read_only::ReadOnlyTable;
-pub use snapshot::{Row, Rows, Snapshot};
+pub use snapshot::{Expiring, Row, Rows, Snapshot};
 pub use verify::VerifyReport;
 
 use error::during;

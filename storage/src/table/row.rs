@@ -33,9 +33,9 @@ pub(super) fn encode(fields: &EntryFields<'_>, out: &mut Vec<u8>) {
     let has_expires = fields.expires_us != 0;
     let has_access = fields.access_count != 0 || fields.last_access_us != fields.created_us;
     let has_extras = !fields.extras.is_empty();
-    let members = u8::from(has_expires) * HAS_EXPIRES
-        | u8::from(has_access) * HAS_ACCESS
-        | u8::from(has_extras) * HAS_EXTRAS;
+    let flag = |is_there: bool, member: u8| if is_there { member } else { 0 };
+    let members =
+        flag(has_expires, HAS_EXPIRES) | flag(has_access, HAS_ACCESS) | flag(has_extras, HAS_EXTRAS);
     out.clear();
     out.extend_from_slice(&[ROW_FORMAT, fields.kind as u8, members]);
     out.extend_from_slice(&fields.lsn.0.to_le_bytes());

@@ -14,6 +14,9 @@ use super::meta::{self, Counters};
 use super::schema::{self, CELLS, DROPS, ENTRIES, EXPIRY, META, ReadMarks, ReadRows};
 use super::{CheckpointPosition, Error, row};
 
+/// An entry in order of expiry: when it expires (microseconds since 1970), and its encoded key.
+pub type Expiring = (u64, Box<[u8]>);
+
 /// The table as one checkpoint left it.
 pub struct Snapshot {
     /// Which opening of the file this belongs to; a reopened table publishes a higher one.
@@ -91,9 +94,8 @@ impl Snapshot {
         Ok(Rows { range })
     }
 
-    /// Up to `limit` entries whose expiry is at or before `through_us`, soonest first:
-    /// `(expires_us, key)`.
-    pub fn expired(&self, through_us: u64, limit: usize) -> Result<Vec<(u64, Box<[u8]>)>, Error> {
+    /// Up to `limit` entries whose expiry is at or before `through_us`, soonest first.
+    pub fn expired(&self, through_us: u64, limit: usize) -> Result<Vec<Expiring>, Error> {
         let mut found = Vec::new();
         let all = self.expiry.range::<&[u8]>(..).map_err(during("open a range of expiry rows"))?;
         for mark in all.take(limit) {

@@ -2,11 +2,15 @@
 //! except `crashes` and `faults`, which run on the simulated one.
 
 mod basics;
+mod crashes;
+mod faults;
 mod filters;
 mod model;
 mod other_process;
 mod verification;
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -103,6 +107,26 @@ fn checkpoint_of(lsn: u64, batch: &Batch) -> Checkpoint<'_, (Vec<u8>, Option<Ver
 /// Checkpoints `batch` at `lsn`.
 fn fold(table: &Table, lsn: u64, batch: &Batch) -> CheckpointSummary {
     table.checkpoint(&checkpoint_of(lsn, batch)).unwrap()
+}
+
+/// The rows a test expects, by key.
+type Model = BTreeMap<Vec<u8>, Version>;
+
+/// Does to a map what a checkpoint does to the table.
+fn fold_model(model: &mut Model, batch: &Batch) {
+    for (key, version) in batch {
+        match version {
+            Some(version) => model.insert(key.clone(), version.clone()),
+            None => model.remove(key),
+        };
+    }
+}
+
+fn rows_of(table: &Table) -> Model {
+    let snapshot = table.snapshot();
+    let rows = snapshot.range(Bound::Unbounded, Bound::Unbounded).unwrap();
+    let owned = |row: Row| (row.key().to_vec(), Version::of(row.fields().unwrap()));
+    rows.map(|row| owned(row.unwrap())).collect()
 }
 
 fn read(table: &Table, key: &[u8]) -> Option<Version> {

@@ -1,12 +1,7 @@
 //! A `BTreeMap` beside the table: random batches, every row compared, with closing, dropping
 //! and reopening in between.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
-
 use super::*;
-
-type Model = BTreeMap<Vec<u8>, Version>;
 
 /// A plain xorshift; the seed is printed by every assertion.
 struct Random(u64);
@@ -42,14 +37,7 @@ fn random_batch(random: &mut Random, lsn: u64) -> Batch {
 
 fn compare(table: &Table, model: &Model, seed: u64) {
     let snapshot = table.snapshot();
-    let rows = snapshot.range(Bound::Unbounded, Bound::Unbounded).unwrap();
-    let stored: Model = rows
-        .map(|row| {
-            let row = row.unwrap();
-            (row.key().to_vec(), Version::of(row.fields().unwrap()))
-        })
-        .collect();
-    assert!(stored == *model, "seed {seed}: rows differ");
+    assert!(rows_of(table) == *model, "seed {seed}: rows differ");
     let mut expiring: Vec<(u64, Box<[u8]>)> = model
         .iter()
         .filter(|(_, version)| version.expires_us != 0)
@@ -68,12 +56,7 @@ fn run(seed: u64) {
     for lsn in 1..=25 {
         let batch = random_batch(&mut random, lsn);
         fold(&table, lsn, &batch);
-        for (key, version) in batch {
-            match version {
-                Some(version) => model.insert(key, version),
-                None => model.remove(&key),
-            };
-        }
+        fold_model(&mut model, &batch);
         match random.below(6) {
             0 => {
                 table.close().unwrap();
@@ -123,11 +106,6 @@ fn a_run_into_a_gap_equals_the_same_rows_one_by_one() {
         .chain(numbers(3_000, 3_100))
         .map(|(key, version)| (key, version.unwrap()))
         .collect();
-    for (key, version) in batch {
-        match version {
-            Some(version) => model.insert(key, version),
-            None => model.remove(&key),
-        };
-    }
+    fold_model(&mut model, &batch);
     compare(&table, &model, 0);
 }
