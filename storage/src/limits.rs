@@ -16,3 +16,11 @@ pub const JSON_DEPTH_MAX: usize = 64;
 pub const JSON_NODES_MAX: usize = 1_000_000;
 /// Largest frame body. One group commit never grows beyond it; a single record always fits.
 pub const FRAME_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Length of a log segment file unless the operator sets another.
+pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+/// Shortest log segment file; small segments are for tests.
+pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024;
+/// Longest log segment file that may be asked for. Longer than one frame body, whatever is asked.
+pub const SEGMENT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Longest name of a log ("main", "topics"), in ASCII bytes.
+pub const LOG_NAME_BYTES_MAX: usize = 16;
