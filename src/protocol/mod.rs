@@ -34,6 +34,8 @@ mod rejection;
 #[cfg(test)]
 mod golden_tests;
 #[cfg(test)]
+mod measure_tests;
+#[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
@@ -64,12 +66,18 @@ pub enum Request<'a> {
 /// Errors are answers: see [`Rejection::write_into`]. Cost: one pass over the message (two when the
 /// role does not come first); no allocation for cache requests whose strings hold no escapes.
 pub fn parse(message: &[u8]) -> Result<Request<'_>, Rejection<'_>> {
-    read(message).map_err(|error| Rejection::new(message, error))
+    match read(message) {
+        Ok(request) => Ok(request),
+        Err(error) => Err(Rejection::new(message, error)),
+    }
 }
 
 /// How cache requests usually begin, written without and with spaces: no need to look for their role.
 const PREFIXES: [&[u8]; 2] = [br#"{"role":"cache-request","#, br#"{"role": "cache-request","#];
 
+// Inlined, like what it calls for cache requests, so that the request is built where the caller
+// wants it: each move of its 280 bytes shows in the time of a parse.
+#[inline(always)]
 fn read(message: &[u8]) -> Result<Request<'_>, Error> {
     let mut reader = Reader::from_bytes(message)?;
     if PREFIXES.iter().any(|prefix| message.starts_with(prefix)) {

@@ -136,6 +136,7 @@ struct Envelope<'a> {
 
 impl<'a> Request<'a> {
     /// Reads the whole message; `reader` stands at its start.
+    #[inline(always)]
     pub(in crate::protocol) fn read(reader: &mut Reader<'a>) -> Result<Request<'a>, Error> {
         let envelope = Envelope::read(reader)?;
         reader.end()?;
@@ -144,6 +145,7 @@ impl<'a> Request<'a> {
 }
 
 impl<'a> Envelope<'a> {
+    #[inline(always)]
     fn read(reader: &mut Reader<'a>) -> Result<Envelope<'a>, Error> {
         let mut envelope = Envelope::default();
         let mut fields = Fields::open(reader, "message")?;
@@ -190,6 +192,7 @@ impl<'a> Envelope<'a> {
         Ok(())
     }
 
+    #[inline(always)]
     fn into_request(self) -> Result<Request<'a>, Error> {
         let u = read_request_id(self.u)?;
         let key = |key: Option<KeyText<'a>>| key.ok_or(Error::Missing("key"));
