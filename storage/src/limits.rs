@@ -22,6 +22,9 @@ pub const TABLE_CACHE_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
 pub const FILTER_BITS_PER_KEY_DEFAULT: u32 = 10;
 /// Keys the negative filter has room for at least, so that a young store does not rebuild it all the time.
 pub const FILTER_KEYS_MIN: u64 = 64 * 1024;
+/// Changed rows from which on a checkpoint also gives back the pages it replaced, at the price of a
+/// second, empty commit.
+pub const TABLE_RECLAIM_ROWS_MIN: u64 = 4096;
 /// Cells of dropped structures that one checkpoint removes; the rest waits for the next ones.
 pub const CELLS_DROPPED_PER_CHECKPOINT_MAX: usize = 64 * 1024;
 /// Problems a verification lists one by one; it counts the others.
