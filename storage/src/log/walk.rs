@@ -16,6 +16,7 @@ use super::header::{Header, HeaderFound};
 use super::scan::{SegmentScan, Step, Tip};
 use super::source::Source;
 use super::survey::{SegmentFile, Survey};
+use crate::limits::SEGMENT_BYTES_MIN;
 use crate::record::{Lsn, SegmentId};
 
 /// A segment that counts, and how far.
@@ -108,6 +109,13 @@ impl Walk<'_> {
             }
         }
         counting.reverse();
+        // Files get their full length before their name; a crash never shortens them.
+        let cut = self.survey.segments.iter().find(|segment| segment.file_bytes < SEGMENT_BYTES_MIN);
+        if let Some(cut) = cut {
+            let (segment, lsn) = (cut.id, self.known_durable.plus(1));
+            let what = row_for(Stop::Cut, Evidence::Nothing, false).text;
+            return Err(Error::Corrupt { segment, offset: 0, lsn, what });
+        }
         let Some((at, first)) = counting.first() else { return Ok(counting) };
         // Below the first one nothing may stand that ever held records: retiring renames before it wipes.
         if let Some(odd) = self.survey.segments[..*at].iter().find(|segment| segment.valid().is_none()) {
