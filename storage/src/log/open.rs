@@ -198,10 +198,11 @@ fn segments(survey: &Survey, walked: &Walked, tail: &Tail, writer: &Writer) -> V
     segments
 }
 
-/// Puts away every segment file that does not count any more. The fresh segment supersedes them, so a crash
+/// Puts away every segment file that does not count any more, newest first, so that the oldest file there is
+/// always has a header. The fresh segment supersedes them, so a crash
 /// in between only leaves work for the next opening.
 fn tidy_after(pool: &mut Pool, survey: Survey, segments: &VecDeque<Arc<Segment>>) -> Result<(), Error> {
-    for segment in survey.segments {
+    for segment in survey.segments.into_iter().rev() {
         let counts = segments.iter().any(|counting| counting.header.id == segment.id);
         if !counts {
             pool.put_away(segment.id, segment.file_bytes, true)?;

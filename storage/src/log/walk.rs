@@ -116,9 +116,10 @@ impl Walk<'_> {
             let what = row_for(Stop::Cut, Evidence::Nothing, false).text;
             return Err(Error::Corrupt { segment, offset: 0, lsn, what });
         }
-        let Some((at, first)) = counting.first() else { return Ok(counting) };
-        // Below the first one nothing may stand that ever held records: retiring renames before it wipes.
-        if let Some(odd) = self.survey.segments[..*at].iter().find(|segment| segment.valid().is_none()) {
+        let Some((_, first)) = counting.first() else { return Ok(counting) };
+        // The oldest file always has a header: retiring renames before it wipes, and opening puts away the
+        // newest leftover first.
+        if let Some(odd) = self.survey.segments.first().filter(|segment| segment.valid().is_none()) {
             return Err(self.corrupt_header(odd, self.known_durable.plus(1)));
         }
         if first.base_lsn > self.known_durable.plus(1) {

@@ -95,10 +95,13 @@ pub(super) fn read_all(log: &Log) -> Vec<Written> {
     read_from(log, log.usage().first_lsn.0).unwrap()
 }
 
-/// Seeds from `LOG_SEED`, or as many as told; printed so that a failure can be run again.
+/// As many seeds as told, or as `LOG_SEEDS` says; `LOG_SEED` runs one again that a failure printed.
 pub(super) fn seeds(count: u64) -> Vec<u64> {
-    let given = std::env::var("LOG_SEED").ok().and_then(|seed| seed.parse().ok());
-    given.map_or_else(|| (1..=count).collect(), |seed| vec![seed])
+    let given = |name| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    match given("LOG_SEED") {
+        Some(seed) => vec![seed],
+        None => (1..=given("LOG_SEEDS").unwrap_or(count)).collect(),
+    }
 }
 
 pub(super) fn draw(rng: &SimRng, below: u64) -> u64 {
