@@ -107,6 +107,7 @@ pub(super) fn begin(
 fn finish(pool: &mut Pool, dir: &Path, writer: &Writer, blank: Blank) -> Result<(), Error> {
     writer.segment.take_unsynced();
     blank.file.sync_data().map_err(Error::io("syncing the fresh segment in", dir))?;
+    writer.segment.set_begun();
     pool.name(blank)?;
     Ok(())
 }

@@ -58,8 +58,13 @@ impl Pool {
         names::path(&self.dir, id, kind)
     }
 
-    pub fn sync_dir(&self) -> Result<(), Error> {
-        self.disk.sync_dir(&self.dir).map_err(Error::io("syncing directory", &self.dir))
+    /// Makes the names in `dir` durable.
+    pub fn sync(&self, dir: &Path) -> Result<(), Error> {
+        self.disk.sync_dir(dir).map_err(Error::io("syncing directory", dir))
+    }
+
+    fn sync_dir(&self) -> Result<(), Error> {
+        self.sync(&self.dir)
     }
 
     pub fn remove(&self, id: SegmentId, kind: FileKind) -> Result<(), Error> {
