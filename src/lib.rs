@@ -1,1 +1,4 @@
 //! MPREG node as a library.
+pub mod limits;
+mod session;
+mod transport;
