@@ -40,6 +40,12 @@ impl Machine {
         }
     }
 
+    /// How many files are kept, named or not.
+    #[cfg(test)]
+    pub(super) fn file_count(&self) -> usize {
+        self.files.len()
+    }
+
     /// The first file number that was never used.
     pub(super) fn next_file(&self) -> FileId {
         FileId(self.files.last_key_value().map_or(0, |(file, _)| file.0 + 1))
@@ -118,10 +124,11 @@ impl Machine {
         Self { names, files, op_count: 0 }
     }
 
-    /// Pending changes of all files in the order they were made.
+    /// Pending changes in the order they were made, of all files that may be found after a crash.
     fn pending_changes(&self) -> Vec<(FileId, &Change)> {
+        let mentioned = self.names.mentioned_files();
         let mut changes = Vec::new();
-        for (file, content) in &self.files {
+        for (file, content) in self.files.iter().filter(|(file, _)| mentioned.contains(file)) {
             changes.extend(content.pending().iter().map(|change| (*file, change)));
         }
         // Stable: the pages of one write stay in order.

@@ -20,6 +20,7 @@ enum Page {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pages {
     pages: Arc<Vec<Page>>,
+    allocated_pages: u64,
     len: u64,
 }
 
@@ -30,8 +31,7 @@ impl Pages {
 
     /// Bytes of room the file takes on the disk: whole pages, holes free of charge.
     pub(super) fn allocated_bytes(&self) -> u64 {
-        let pages = self.pages.iter().filter(|page| !matches!(page, Page::Hole)).count();
-        (pages * PAGE_BYTES) as u64
+        self.allocated_pages * PAGE_BYTES as u64
     }
 
     /// How many of the first bytes of a write fit when only `room_bytes` can still be allocated.
@@ -59,7 +59,8 @@ impl Pages {
             let kept = len.div_ceil(PAGE_BYTES as u64) as usize;
             let in_last = (len % PAGE_BYTES as u64) as usize;
             let pages = Arc::make_mut(&mut self.pages);
-            pages.truncate(kept);
+            let cut = pages.drain(kept.min(pages.len())..);
+            self.allocated_pages -= cut.filter(|page| !matches!(page, Page::Hole)).count() as u64;
             // What is cut off must read as zeros when the file grows again.
             if in_last > 0
                 && pages.len() == kept
@@ -84,6 +85,7 @@ impl Pages {
             if pages.len() <= index {
                 pages.resize(index + 1, Page::Hole);
             }
+            self.allocated_pages += u64::from(matches!(pages[index], Page::Hole));
             write_page(&mut pages[index], inside, &bytes[piece.start..piece.end]);
         }
     }
@@ -185,6 +187,10 @@ mod tests {
         // Two pages are there, the third is not, and there is room for one more only.
         assert_eq!(pages.fitting_bytes(0, 20_000, 4096), 3 * 4096);
         assert_eq!(pages.fitting_bytes(0, 8192, 0), 8192);
+        pages.write(0, &[1; 8192]);
+        assert_eq!(pages.allocated_bytes(), 8192);
+        pages.set_len(100);
+        assert_eq!(pages.allocated_bytes(), 4096);
     }
 
     proptest! {
