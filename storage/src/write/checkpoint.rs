@@ -19,6 +19,7 @@ use super::error::Error;
 use super::pipeline::Pipeline;
 use super::waiters::Sleeper;
 use crate::memory::EntryRef;
+use crate::mutants::{Bug, planted};
 use crate::record::{EntryKind, Lsn};
 use crate::table;
 
@@ -65,6 +66,9 @@ impl Pipeline {
 
     fn fold(&self, action: &Checkpoint, last_versions: impl Fn() -> Vec<EntryRef>) -> Result<usize, Error> {
         self.wait_durable(action.through)?;
+        if planted(Bug::DropLogBeforeCheckpoint) {
+            self.log.retire(action.through)?;
+        }
         let last = last_versions();
         let changes = last.iter().map(|entry| match entry.kind() {
             EntryKind::Tombstone => table::Change::Remove(entry.key()),
