@@ -279,8 +279,7 @@ mod tests {
                 access_patterns: patterns.as_deref(),
                 ..Extras::default()
             };
-            let bytes = encoded(&extras);
-            prop_assert_eq!(Extras::decode(&bytes), Ok(extras));
+            prop_assert_eq!(Extras::decode(&encoded(&extras)), Ok(extras));
         }
 
         #[test]
