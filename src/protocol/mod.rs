@@ -31,6 +31,11 @@ mod operation_id;
 mod recover;
 mod rejection;
 
+#[cfg(test)]
+mod golden_tests;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use mpreg_storage::json::{self, Reader, Text};

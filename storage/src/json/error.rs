@@ -133,8 +133,10 @@ impl fmt::Display for Fault {
 impl fmt::Display for Error {
     /// `key.namespace must be a string (byte 31)`, or `expected a JSON value (byte 12)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.path.is_empty() {
-            write!(f, "{} ", self.path)?;
+        match self.fault {
+            _ if self.path.is_empty() => {}
+            Fault::Type(_) | Fault::Duplicate => write!(f, "{} ", self.path)?,
+            _ => write!(f, "{}: ", self.path)?,
         }
         write!(f, "{} (byte {})", self.fault, self.offset)
     }
