@@ -1,6 +1,6 @@
 //! MPREG node as a library.
 
-pub mod cache;
+mod cache;
 pub mod cli;
 pub mod config;
 pub mod limits;
@@ -9,3 +9,5 @@ pub mod protocol;
 mod rpc;
 mod session;
 mod transport;
+
+pub use node::{Node, Running};

@@ -110,7 +110,10 @@ fn a_power_cut_keeps_strong_writes_and_bounds_the_loss_of_eventual_ones() {
             }
             book.keys.values_mut().for_each(|promise| promise.eventual.clear());
         }
-        assert!(oldest_lost <= EVENTUAL_WINDOW, "an eventual write acknowledged {oldest_lost:?} before the cut is gone");
+        assert!(
+            oldest_lost <= EVENTUAL_WINDOW,
+            "an eventual write acknowledged {oldest_lost:?} before the cut is gone"
+        );
     }
     let acks: u64 = books.iter().map(|book| book.acks).sum();
     println!(

@@ -40,7 +40,10 @@ fn kill_9_loses_nothing_acknowledged() {
     let server = Server::start(dir.path(), &[]);
     check(&server, &books);
     let acks: u64 = books.iter().map(|book| book.acks).sum();
-    println!("sigkill seed={seed} cases={kills} faults={kills} acks={acks} violations=0 secs={:.1}", began.elapsed().as_secs_f64());
+    println!(
+        "sigkill seed={seed} cases={kills} faults={kills} acks={acks} violations=0 secs={:.1}",
+        began.elapsed().as_secs_f64()
+    );
     assert!(acks > kills * 20, "only {acks} acknowledgements: nothing was in flight");
     assert_eq!(server.terminate(), Some(0));
 }

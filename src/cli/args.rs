@@ -100,7 +100,8 @@ impl ServeArguments {
             read_file(&mut layers, path)?;
         }
         // Variables that are not text cannot be ours.
-        let texts = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let texts = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         layers.environment(texts);
         self.lay_flags(&mut layers);
         Ok(layers)
@@ -127,7 +128,8 @@ impl ServeArguments {
 }
 
 fn read_file(layers: &mut Layers, path: &Path) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("configuration file {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("configuration file {}", path.display()))?;
     layers.toml(path, &text);
     Ok(())
 }
@@ -144,7 +146,10 @@ mod tests {
 
     #[test]
     fn flags_work_with_and_without_the_command() {
-        for line in [&["mpreg", "--data", "/d", "--set", "memory.limit=1GiB"][..], &["mpreg", "serve", "--data", "/d"]] {
+        for line in [
+            &["mpreg", "--data", "/d", "--set", "memory.limit=1GiB"][..],
+            &["mpreg", "serve", "--data", "/d"],
+        ] {
             let parsed = Arguments::try_parse_from(line).unwrap();
             let serve = match parsed.command {
                 Some(Command::Serve(serve)) => serve,

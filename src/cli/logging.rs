@@ -17,7 +17,8 @@ pub(super) fn start(config: &Config) -> anyhow::Result<()> {
         "json" => false,
         _ => std::io::stderr().is_terminal(),
     };
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(SystemTime);
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_timer(SystemTime);
     let started = if pretty {
         let colours = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
         logs.with_ansi(colours).try_init()

@@ -76,7 +76,8 @@ impl Kind {
             Kind::Time { min_ms, max_ms } => time(text, min_ms, max_ms),
             Kind::Size { auto: true, .. } if text == "auto" => Ok(Value::Auto),
             Kind::Size { min, max, .. } => {
-                let size = ByteSize::from_str(text).map_err(|_| format!("is {text:?}, expected a size such as 64MiB"))?;
+                let size = ByteSize::from_str(text)
+                    .map_err(|_| format!("is {text:?}, expected a size such as 64MiB"))?;
                 let show = |bytes| ByteSize::b(bytes).display().iec().to_string();
                 ranged(size.as_u64(), min, max, show)
             }
@@ -95,14 +96,19 @@ fn parts(text: &str) -> impl Iterator<Item = &str> {
 fn addresses(text: &str) -> Result<Value, String> {
     let mut found = Vec::new();
     for part in parts(text) {
-        let part = part.strip_prefix("localhost:").map_or(part.to_owned(), |port| format!("127.0.0.1:{port}"));
-        found.push(part.parse().map_err(|_| format!("has {part:?}, expected address:port such as 127.0.0.1:9001"))?);
+        let part =
+            part.strip_prefix("localhost:").map_or(part.to_owned(), |port| format!("127.0.0.1:{port}"));
+        found.push(
+            part.parse()
+                .map_err(|_| format!("has {part:?}, expected address:port such as 127.0.0.1:9001"))?,
+        );
     }
     if found.is_empty() { Err("names no address".to_owned()) } else { Ok(Value::Addresses(found)) }
 }
 
 fn time(text: &str, min_ms: u64, max_ms: u64) -> Result<Value, String> {
-    let time = humantime::parse_duration(text).map_err(|_| format!("is {text:?}, expected a time such as 10ms or 30s"))?;
+    let time = humantime::parse_duration(text)
+        .map_err(|_| format!("is {text:?}, expected a time such as 10ms or 30s"))?;
     let (min, max) = (Duration::from_millis(min_ms), Duration::from_millis(max_ms));
     if time < min || time > max {
         let (min, max) = (humantime::format_duration(min), humantime::format_duration(max));

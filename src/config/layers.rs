@@ -115,7 +115,10 @@ impl Layers {
                 let name = format!("{section}.{key}");
                 match text_of(&value) {
                     Some(text) => found.push((name, text)),
-                    None => problem(&name, format!("is a {}, expected a plain value or a list of texts", value.type_str())),
+                    None => problem(
+                        &name,
+                        format!("is a {}, expected a plain value or a list of texts", value.type_str()),
+                    ),
                 }
             }
         }
@@ -127,7 +130,8 @@ impl Layers {
     /// Lays variables `MPREG_<SECTION>__<KEY>` over what is there; others are not ours.
     pub fn environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         for (variable, value) in variables {
-            let Some((section, key)) = variable.strip_prefix("MPREG_").and_then(|rest| rest.split_once("__")) else {
+            let Some((section, key)) = variable.strip_prefix("MPREG_").and_then(|rest| rest.split_once("__"))
+            else {
                 continue;
             };
             let name = format!("{section}.{key}").to_lowercase();
@@ -213,8 +217,14 @@ mod tests {
     #[test]
     fn later_layers_win_and_say_so() {
         let mut layers = Layers::new();
-        layers.toml(Path::new("a.toml"), "[memory]\nlimit = \"1GiB\"\n[server]\nlisten = [\"127.0.0.1:1\", \"[::1]:2\"]\n");
-        layers.environment([("MPREG_MEMORY__LIMIT".into(), "2GiB".into()), ("MPREG_URL".into(), "ws://x".into())]);
+        layers.toml(
+            Path::new("a.toml"),
+            "[memory]\nlimit = \"1GiB\"\n[server]\nlisten = [\"127.0.0.1:1\", \"[::1]:2\"]\n",
+        );
+        layers.environment([
+            ("MPREG_MEMORY__LIMIT".into(), "2GiB".into()),
+            ("MPREG_URL".into(), "ws://x".into()),
+        ]);
         layers.set("storage.dir", "/tmp/x", Origin::Flag("--data".to_owned()));
         let config = Config::from_layers(&layers).unwrap();
         assert_eq!((config.memory_bytes, config.listen.len()), (2 << 30, 2));
@@ -228,11 +238,18 @@ mod tests {
     #[test]
     fn all_problems_are_told_at_once() {
         let mut layers = Layers::new();
-        layers.toml(Path::new("a.toml"), "loose = 1\n[memory]\nlimt = \"1GiB\"\nlimit = 1.5\n[log]\nformat = \"xml\"\n");
-        layers.environment([("MPREG_STORAGE__SYNC_INTERVAL".into(), "5".into()), ("MPREG_NO__SUCH".into(), "".into())]);
+        layers.toml(
+            Path::new("a.toml"),
+            "loose = 1\n[memory]\nlimt = \"1GiB\"\nlimit = 1.5\n[log]\nformat = \"xml\"\n",
+        );
+        layers.environment([
+            ("MPREG_STORAGE__SYNC_INTERVAL".into(), "5".into()),
+            ("MPREG_NO__SUCH".into(), "".into()),
+        ]);
         let found = problems(&layers);
         assert_eq!(found.len(), 6, "{found:#?}");
-        for part in ["loose", "memory.limt", "memory.limit", "log.format", "storage.sync_interval", "no.such"] {
+        for part in ["loose", "memory.limt", "memory.limit", "log.format", "storage.sync_interval", "no.such"]
+        {
             assert!(found.iter().any(|line| line.contains(part)), "{part} in {found:#?}");
         }
         layers = Layers::new();

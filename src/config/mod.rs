@@ -88,6 +88,12 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
     }
 
+    /// Checks what no single setting can see; for configurations made by a program.
+    pub fn check(&self) -> Result<(), Problems> {
+        let problems = self.problems(&Layers::new());
+        if problems.is_empty() { Ok(()) } else { Err(Problems(problems)) }
+    }
+
     fn build(values: &Values) -> Config {
         Config {
             listen: values.addresses("server.listen"),

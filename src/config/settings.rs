@@ -36,8 +36,18 @@ const DAY_MS: u64 = 24 * 3600 * 1000;
 /// Every setting, by section.
 pub static SETTINGS: &[Setting] = &[
     setting("server.listen", Kind::Addresses, "127.0.0.1:9001", "addresses to listen on; port 0 chooses one"),
-    setting("server.insecure", Kind::Flag, "false", "listen beyond loopback although nobody has to authenticate"),
-    setting("server.origins", Kind::Texts, "", "browser origins that may connect besides those of this machine"),
+    setting(
+        "server.insecure",
+        Kind::Flag,
+        "false",
+        "listen beyond loopback although nobody has to authenticate",
+    ),
+    setting(
+        "server.origins",
+        Kind::Texts,
+        "",
+        "browser origins that may connect besides those of this machine",
+    ),
     setting(
         "server.level",
         Kind::Choice(&["eventual", "strong"]),
@@ -54,7 +64,12 @@ pub static SETTINGS: &[Setting] = &[
         "auto",
         "dirty bytes that start a checkpoint; auto: an eighth of memory.limit, at most 64MiB",
     ),
-    setting("storage.checkpoint_interval", time(100, DAY_MS), "30s", "age of dirty entries that starts a checkpoint"),
+    setting(
+        "storage.checkpoint_interval",
+        time(100, DAY_MS),
+        "30s",
+        "age of dirty entries that starts a checkpoint",
+    ),
     setting("storage.unsynced_bytes", size(MIB, 64 * MIB), "64MiB", "unsynced bytes above which writes wait"),
     setting("storage.unsynced_age", time(10, 1000), "1s", "age of unsynced bytes above which writes wait"),
     setting("storage.table_cache", size(MIB, 1024 * GIB), "16MiB", "page cache of the table file"),
@@ -65,13 +80,13 @@ pub static SETTINGS: &[Setting] = &[
         "free disk below which writes are refused; auto: 5 % of the disk, at least 256MiB",
     ),
     setting("storage.sweep_interval", time(10, DAY_MS), "1s", "how often expired entries are looked for"),
-    setting("memory.limit", size(MIB, 16 * 1024 * GIB), "256MiB", "memory for keys, values and their overhead"),
     setting(
-        "memory.policy",
-        Kind::Choice(&["adaptive", "s3fifo", "lru"]),
-        "s3fifo",
-        "which entries leave memory first",
+        "memory.limit",
+        size(MIB, 16 * 1024 * GIB),
+        "256MiB",
+        "memory for keys, values and their overhead",
     ),
+    setting("memory.policy", Kind::Choice(&["s3fifo", "lru"]), "s3fifo", "which entries leave memory first"),
     setting("limits.connections", Kind::Count { min: 1, max: 1_000_000 }, "10000", "connections in all"),
     setting(
         "limits.connections_per_address",
@@ -87,7 +102,12 @@ pub static SETTINGS: &[Setting] = &[
     ),
     setting("limits.memory", size(MIB, 1024 * GIB), "512MiB", "request and reply memory of all connections"),
     setting("log.filter", Kind::Text, "info", "what is logged, in the syntax of RUST_LOG"),
-    setting("log.format", Kind::Choice(&["auto", "pretty", "json"]), "auto", "pretty on a terminal, json otherwise"),
+    setting(
+        "log.format",
+        Kind::Choice(&["auto", "pretty", "json"]),
+        "auto",
+        "pretty on a terminal, json otherwise",
+    ),
 ];
 
 impl Setting {

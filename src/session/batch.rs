@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mpreg_storage::mutants::{Bug, planted};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::limits::{COLD_KEYS_MAX, FLUSH_BYTES, INBOX_BYTES, REPLY_MS_MAX};
-use crate::session::{Ended, Failed, Refusal, Reply, Seen, Service, Session, Step};
+use crate::protocol::Error as Refusal;
+use crate::session::{Ended, Failed, Reply, Seen, Service, Session, Step};
 use crate::transport::codec::{Fault, Kind};
 
 /// How settling failed.
@@ -20,6 +22,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
     /// Answers `self.batch` and writes the replies, in pieces of about `FLUSH_BYTES`.
     pub(super) async fn answer_batch(&mut self) -> Result<(), Ended> {
         let (mut sent, mut at) = (0, 0);
+        self.service.begin();
         while at < self.batch.len() {
             match self.answer(at) {
                 Step::Done => at += 1,
@@ -42,6 +45,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
                 sent = at;
             }
         }
+        self.service.end();
         self.release(sent, at).await
     }
 
@@ -82,12 +86,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
         let keys = later.filter_map(|message| self.service.cold_key(&unread[message.span.clone()]));
         let keys: Vec<Box<[u8]>> = keys.take(COLD_KEYS_MAX).collect();
         let message = unread[self.batch[at].span.clone()].to_vec();
-        let (service, hops) = (Arc::clone(&self.service), Arc::clone(&self.hops));
+        let (mut service, hops) = (self.service.fork(), Arc::clone(&self.hops));
         let hop = async {
             let permit = hops.acquire_owned().await.expect("the semaphore is never closed");
             let hop = tokio::task::spawn_blocking(move || {
                 let (mut out, mut seen) = (Vec::new(), Seen::default());
+                service.begin();
                 service.handle_cold(&message, &mut Reply { out: &mut out, seen: &mut seen });
+                service.end();
                 service.warm(&keys);
                 drop(permit);
                 (out, seen)
@@ -96,15 +102,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
         };
         match tokio::time::timeout(Duration::from_millis(REPLY_MS_MAX), hop).await {
             Ok(Some((reply, seen))) => {
-                self.seen.saw(seen.observed, false);
-                self.seen.saw(seen.strong, true);
+                self.seen.join(seen);
                 let begun = self.codec.begin(&mut self.out);
                 self.out.extend_from_slice(&reply);
                 self.codec.end(begun, self.text, &mut self.out);
             }
             Ok(None) | Err(_) => {
                 tracing::warn!(connection = self.line.id(), "L2 did not answer within {REPLY_MS_MAX} ms");
-                self.refuse(at, Refusal::OutcomeUnknown);
+                self.refuse(at, Refusal::UnknownOutcome);
             }
         }
     }
@@ -120,20 +125,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
             return Ok(());
         }
         let seen = std::mem::take(&mut self.seen);
-        let Err(unsettled) = self.settle(seen).await else { return self.send_out().await };
+        let Err(unsettled) = self.settle(seen).await else {
+            if seen.failed {
+                self.service.failed(&Failed("a write was refused for good".to_owned()));
+            }
+            return self.send_out().await;
+        };
         // What the replies claim does not hold, or is not known to: each says that instead.
         self.out.clear();
-        for message in sent..at {
-            self.refuse(message, Refusal::OutcomeUnknown);
-        }
         let connection = self.line.id();
         match unsettled {
             Unsettled::Late => {
-                tracing::warn!(connection, lsn = seen.strong.0, "not durable within {REPLY_MS_MAX} ms");
+                tracing::warn!(connection, lsn = seen.strong.0, "a sync is late");
+                (sent..at).for_each(|message| self.refuse(message, Refusal::Late));
                 self.send_out().await
             }
             Unsettled::Failed(failure) => {
                 tracing::error!(connection, error = %failure, "the store has failed");
+                (sent..at).for_each(|message| self.refuse(message, Refusal::UnknownOutcome));
                 self.service.failed(&failure);
                 Err(Ended::Fault(Fault::StoreFailed))
             }
@@ -142,7 +151,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
 
     /// Waits until everything the replies saw is written, and durable as far as `strong` asks.
     async fn settle(&self, seen: Seen) -> Result<(), Unsettled> {
-        self.service.hand_over(seen.observed).map_err(Unsettled::Failed)?;
+        if !planted(Bug::ReplyBeforeHandOver) {
+            self.service.hand_over(seen.observed).map_err(Unsettled::Failed)?;
+        }
         if seen.strong <= self.service.durable_lsn() {
             return Ok(());
         }
@@ -150,7 +161,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
         // sync serve them all.
         tokio::task::yield_now().await;
         let durable = self.service.durable(seen.strong);
-        match tokio::time::timeout(Duration::from_millis(REPLY_MS_MAX), durable).await {
+        let timeout_ms = if seen.timeout_ms == 0 { REPLY_MS_MAX } else { seen.timeout_ms.min(REPLY_MS_MAX) };
+        match tokio::time::timeout(Duration::from_millis(timeout_ms), durable).await {
             Ok(result) => result.map_err(Unsettled::Failed),
             Err(_) => Err(Unsettled::Late),
         }

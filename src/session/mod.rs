@@ -24,9 +24,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
 pub(crate) use opening::{Door, serve};
-pub(crate) use service::{Failed, Refusal, Reply, Seen, Service, Step};
+pub(crate) use service::{Failed, Reply, Seen, Service, Step};
 
 use crate::limits::{BUFFER_KEEP_BYTES, INBOX_BYTES};
+use crate::protocol::Error;
 use crate::transport::budget::Lease;
 use crate::transport::codec::{Codec, Fault, Message};
 use crate::transport::line::{Event, Line};
@@ -47,7 +48,7 @@ pub(crate) enum Ended {
 pub(crate) struct Session<S, V> {
     line: Line<S>,
     codec: Codec,
-    service: Arc<V>,
+    service: V,
     hops: Arc<Semaphore>,
     watch: Watch,
     batch: Vec<Message>,
@@ -147,7 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
         if !abandoned.salvage.is_empty() {
             let begun = self.codec.begin(&mut self.out);
             let beginning = self.line.inbox.span(abandoned.salvage);
-            self.service.refuse(beginning, Refusal::Overloaded, &mut self.out);
+            self.service.refuse(beginning, Error::Overloaded, &mut self.out);
             self.codec.end(begun, self.text, &mut self.out);
         }
         self.line.inbox.consume(abandoned.consumed);

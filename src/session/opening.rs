@@ -22,17 +22,18 @@ use crate::transport::ws::upgrade::{Upgrade, judge};
 use crate::transport::{tcp, ws};
 
 /// What every connection of a node shares.
+#[derive(Debug)]
 pub(crate) struct Door<V> {
-    pub(crate) service: Arc<V>,
-    pub(crate) budget: Arc<Budget>,
-    pub(crate) origins: Origins,
-    pub(crate) message_bytes_max: usize,
+    service: V,
+    budget: Arc<Budget>,
+    origins: Origins,
+    message_bytes_max: usize,
     hops: Arc<Semaphore>,
 }
 
 impl<V: Service> Door<V> {
     pub(crate) fn new(
-        service: Arc<V>,
+        service: V,
         budget: Arc<Budget>,
         origins: Origins,
         message_bytes_max: usize,
@@ -45,7 +46,7 @@ impl<V: Service> Door<V> {
         Session {
             line,
             codec,
-            service: Arc::clone(&self.service),
+            service: self.service.fork(),
             hops: Arc::clone(&self.hops),
             watch: Watch::default(),
             batch: Vec::new(),
@@ -61,7 +62,7 @@ impl<V: Service> Door<V> {
 pub(crate) async fn serve<S, V>(door: Arc<Door<V>>, stream: S, slot: Slot)
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    V: Service,
+    V: Service + Sync,
 {
     let connection = slot.id();
     let line = Line::new(stream, Inbox::new(door.budget.lease()), slot);

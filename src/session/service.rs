@@ -4,6 +4,8 @@ use std::future::Future;
 
 use mpreg_storage::record::Lsn;
 
+use crate::protocol::Error as Refusal;
+
 /// Where the answer to one message goes, and what that answer has seen.
 #[derive(Debug)]
 pub(crate) struct Reply<'a> {
@@ -20,6 +22,10 @@ pub(crate) struct Seen {
     pub(crate) observed: Lsn,
     /// Highest lsn a `strong` request observed; must be *durable*.
     pub(crate) strong: Lsn,
+    /// How long the most patient `strong` request waits, in milliseconds; 0: as long as the session allows.
+    pub(crate) timeout_ms: u64,
+    /// A reply tells that the store has failed for good.
+    pub(crate) failed: bool,
 }
 
 impl Seen {
@@ -29,6 +35,14 @@ impl Seen {
         if strong {
             self.strong = self.strong.max(lsn);
         }
+    }
+
+    /// What a reply composed elsewhere saw.
+    pub(crate) fn join(&mut self, other: Seen) {
+        self.observed = self.observed.max(other.observed);
+        self.strong = self.strong.max(other.strong);
+        self.timeout_ms = self.timeout_ms.max(other.timeout_ms);
+        self.failed |= other.failed;
     }
 }
 
@@ -43,30 +57,30 @@ pub(crate) enum Step {
     Busy,
 }
 
-/// Answers the session gives for the node when it cannot be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    /// No memory for the message or its reply, or no room for the write in time. Certainly not applied.
-    Overloaded,
-    /// The store did not confirm it in time or at all.
-    OutcomeUnknown,
-}
-
 /// The store has failed; nothing it did not confirm before may be promised.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct Failed(pub(crate) String);
 
-/// Answers messages. Implemented by the node, and by the sessions' tests to stage failures.
-pub(crate) trait Service: Send + Sync + 'static {
+/// Answers messages, for one connection. Implemented by the node, and by the sessions' tests to stage failures.
+pub(crate) trait Service: Send + 'static {
+    /// A service for another connection, or for one answer off the workers.
+    fn fork(&self) -> Self;
+
+    /// A batch begins.
+    fn begin(&mut self);
+
+    /// A batch ends.
+    fn end(&mut self);
+
     /// Handles one message, in order. Does not block on I/O: what would have to is [`Step::Cold`].
-    fn handle(&self, message: &[u8], reply: &mut Reply<'_>) -> Step;
+    fn handle(&mut self, message: &[u8], reply: &mut Reply<'_>) -> Step;
 
     /// Handles a message that was [`Step::Cold`]. Blocks; called off the async workers.
-    fn handle_cold(&self, message: &[u8], reply: &mut Reply<'_>);
+    fn handle_cold(&mut self, message: &[u8], reply: &mut Reply<'_>);
 
     /// The key a message would be [`Step::Cold`] for, without doing anything.
-    fn cold_key(&self, message: &[u8]) -> Option<Box<[u8]>>;
+    fn cold_key(&mut self, message: &[u8]) -> Option<Box<[u8]>>;
 
     /// Brings rows into memory as far as that works. Blocks; called off the async workers.
     fn warm(&self, keys: &[Box<[u8]>]);
@@ -74,8 +88,8 @@ pub(crate) trait Service: Send + Sync + 'static {
     /// Resolves when a message that was [`Step::Busy`] may be tried again.
     fn room(&self) -> impl Future<Output = ()> + Send;
 
-    /// Appends the refusal of a message, which may be cut short.
-    fn refuse(&self, message: &[u8], refusal: Refusal, out: &mut Vec<u8>);
+    /// Appends the refusal of a message, which may be cut short: overloaded, late or of unknown outcome.
+    fn refuse(&mut self, message: &[u8], refusal: Refusal, out: &mut Vec<u8>);
 
     /// Makes everything up to `lsn` *written*. May block for one write to the page cache.
     fn hand_over(&self, lsn: Lsn) -> Result<(), Failed>;

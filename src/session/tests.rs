@@ -41,8 +41,16 @@ impl Stage {
     }
 }
 
-impl Service for Stage {
-    fn handle(&self, message: &[u8], reply: &mut Reply<'_>) -> Step {
+impl Service for Arc<Stage> {
+    fn fork(&self) -> Self {
+        Arc::clone(self)
+    }
+
+    fn begin(&mut self) {}
+
+    fn end(&mut self) {}
+
+    fn handle(&mut self, message: &[u8], reply: &mut Reply<'_>) -> Step {
         let text = std::str::from_utf8(message).unwrap();
         if self.cold_key(message).is_some() {
             return Step::Cold;
@@ -64,12 +72,12 @@ impl Service for Stage {
         Step::Done
     }
 
-    fn cold_key(&self, message: &[u8]) -> Option<Box<[u8]>> {
+    fn cold_key(&mut self, message: &[u8]) -> Option<Box<[u8]>> {
         let key = message.strip_prefix(b"c")?;
         (!self.warm.lock().unwrap().contains(key)).then(|| key.into())
     }
 
-    fn handle_cold(&self, message: &[u8], reply: &mut Reply<'_>) {
+    fn handle_cold(&mut self, message: &[u8], reply: &mut Reply<'_>) {
         self.note("cold".to_owned());
         assert!(!message.starts_with(b"cstuck"), "staged");
         reply.out.extend_from_slice(message);
@@ -85,7 +93,7 @@ impl Service for Stage {
         self.room.subscribe().wait_for(|room| *room).await.unwrap();
     }
 
-    fn refuse(&self, message: &[u8], refusal: Refusal, out: &mut Vec<u8>) {
+    fn refuse(&mut self, message: &[u8], refusal: Error, out: &mut Vec<u8>) {
         out.extend_from_slice(format!("{refusal:?}:").as_bytes());
         out.extend_from_slice(&message[..message.len().min(3)]);
     }
@@ -212,7 +220,7 @@ async fn a_failed_store_turns_every_reply_into_outcome_unknown_and_ends_the_conn
     let mut peer = connect(&stage, 1 << 20);
     peer.send(&["s7", "w9"]).await;
     stage.durable.send_replace(Err(()));
-    let expected = [frame("OutcomeUnknown:s7"), frame("OutcomeUnknown:w9")].concat();
+    let expected = [frame("UnknownOutcome:s7"), frame("UnknownOutcome:w9")].concat();
     assert_eq!(peer.rest().await, expected);
     assert!(stage.log().contains(&"failed".to_owned()));
 }
@@ -223,7 +231,7 @@ async fn a_late_sync_is_answered_unknown_within_the_limit_and_the_connection_sta
     let mut peer = connect(&stage, 1 << 20);
     let begun = tokio::time::Instant::now();
     peer.send(&["s7"]).await;
-    assert_eq!(peer.reply().await, "OutcomeUnknown:s7");
+    assert_eq!(peer.reply().await, "Late:s7");
     assert_eq!(begun.elapsed().as_millis() as u64 / 10, REPLY_MS_MAX / 10);
     peer.send(&["a"]).await;
     assert_eq!(peer.reply().await, "a");
@@ -246,7 +254,7 @@ async fn a_cold_answer_that_breaks_is_unknown_and_the_connection_stays() {
     let stage = Stage::new();
     let mut peer = connect(&stage, 1 << 20);
     peer.send(&["a", "cstuck", "z"]).await;
-    assert_eq!(peer.replies(3).await, ["a", "OutcomeUnknown:cst", "z"]);
+    assert_eq!(peer.replies(3).await, ["a", "UnknownOutcome:cst", "z"]);
 }
 
 #[tokio::test(start_paused = true)]
