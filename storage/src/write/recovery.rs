@@ -78,7 +78,7 @@ pub fn recover(machine: &Machine, dir: &Path, parts: &Parts) -> Result<(Pipeline
         Arc::clone(&machine.disk),
         machine.rng.as_ref(),
         &main,
-        parts.log.clone(),
+        &parts.log,
         position.lsn,
         position.epoch,
     )?;
