@@ -26,3 +26,11 @@ pub const FILTER_KEYS_MIN: u64 = 64 * 1024;
 pub const CELLS_DROPPED_PER_CHECKPOINT_MAX: usize = 64 * 1024;
 /// Problems a verification lists one by one; it counts the others.
 pub const VERIFY_PROBLEMS_MAX: usize = 100;
+/// Length of a log segment file unless the operator sets another.
+pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
+/// Shortest log segment file; small segments are for tests.
+pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024;
+/// Longest log segment file that may be asked for. Longer than one frame body, whatever is asked.
+pub const SEGMENT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Longest name of a log ("main", "topics"), in ASCII bytes.
+pub const LOG_NAME_BYTES_MAX: usize = 16;

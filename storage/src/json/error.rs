@@ -6,15 +6,54 @@ use crate::limits::{JSON_DEPTH_MAX, JSON_NODES_MAX};
 
 /// A refused text.
 ///
-/// Kept to three words, because it travels in the `Result` of every read of the hot path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Error {
-    /// Byte offset of the fault from the start of the text (saturating at 4 GiB).
-    pub offset: u32,
+/// One word, because it travels in the `Result` of every read of the hot path; making one allocates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error(Box<Place>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    offset: usize,
+    fault: Fault,
+    path: &'static str,
+}
+
+impl Error {
+    /// Byte offset of the fault from the start of the text.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.0.offset
+    }
+
     /// What is wrong there.
-    pub fault: Fault,
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        self.0.fault
+    }
+
     /// The member at fault as a path such as `key.namespace`; empty when only the grammar is broken.
-    pub path: &'static str,
+    #[must_use]
+    pub fn path(&self) -> &'static str {
+        self.0.path
+    }
+
+    /// A fault of the grammar at byte `offset`.
+    #[cold]
+    pub(super) fn new(offset: usize, fault: Fault) -> Error {
+        Error(Box::new(Place { offset, fault, path: "" }))
+    }
+
+    /// A member of the wrong type.
+    #[cold]
+    pub(super) fn wrong_type(offset: usize, path: &'static str, expected: Expected) -> Error {
+        Error::new(offset, Fault::Type(expected)).at(path)
+    }
+
+    /// The same fault, said of the member `path`.
+    #[cold]
+    pub(super) fn at(mut self, path: &'static str) -> Error {
+        self.0.path = path;
+        self
+    }
 }
 
 /// What is wrong with a text.
@@ -77,20 +116,6 @@ pub enum Expected {
     Signed,
 }
 
-impl Error {
-    /// A fault of the grammar at byte `offset`.
-    #[cold]
-    pub(crate) fn new(offset: usize, fault: Fault) -> Error {
-        Error { offset: u32::try_from(offset).unwrap_or(u32::MAX), fault, path: "" }
-    }
-
-    /// A member of the wrong type.
-    #[cold]
-    pub(crate) fn wrong_type(offset: usize, path: &'static str, expected: Expected) -> Error {
-        Error { path, ..Error::new(offset, Fault::Type(expected)) }
-    }
-}
-
 impl Expected {
     fn as_str(self) -> &'static str {
         match self {
@@ -133,12 +158,12 @@ impl fmt::Display for Fault {
 impl fmt::Display for Error {
     /// `key.namespace must be a string (byte 31)`, or `expected a JSON value (byte 12)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.fault {
-            _ if self.path.is_empty() => {}
-            Fault::Type(_) | Fault::Duplicate => write!(f, "{} ", self.path)?,
-            _ => write!(f, "{}: ", self.path)?,
+        match self.0.fault {
+            _ if self.0.path.is_empty() => {}
+            Fault::Type(_) | Fault::Duplicate => write!(f, "{} ", self.0.path)?,
+            _ => write!(f, "{}: ", self.0.path)?,
         }
-        write!(f, "{} (byte {})", self.fault, self.offset)
+        write!(f, "{} (byte {})", self.0.fault, self.0.offset)
     }
 }
 

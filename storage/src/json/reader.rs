@@ -149,7 +149,7 @@ impl<'a> Reader<'a> {
     #[cold]
     #[must_use]
     pub fn fault(&self, path: &'static str, fault: Fault) -> Error {
-        Error { path, ..Error::new(self.at, fault) }
+        Error::new(self.at, fault).at(path)
     }
 
     #[inline]
@@ -187,7 +187,7 @@ impl<'a> Reader<'a> {
     fn mismatch(&self, path: &'static str, expected: Expected) -> Error {
         match value_end(self.bytes(), self.at) {
             Ok(_) => Error::wrong_type(self.at, path, expected),
-            Err(error) => Error { path, ..error },
+            Err(error) => error.at(path),
         }
     }
 

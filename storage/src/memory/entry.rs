@@ -205,7 +205,7 @@ impl Entry {
 
     /// Bytes of the allocation as `malloc` serves it: 8 of its own, rounded up to 16, to pages when large.
     #[must_use]
-    pub(super) fn allocated_bytes(&self) -> u64 {
+    pub fn allocated_bytes(&self) -> u64 {
         let bytes = self.layout().size() as u64 + 8;
         let granule = if bytes > 128 * 1024 { 4096 } else { 16 };
         bytes.next_multiple_of(granule)
@@ -328,6 +328,15 @@ impl fmt::Debug for Entry {
 pub struct EntryRef(Entry);
 
 impl EntryRef {
+    /// A version that is in no table: for answers that are not kept.
+    ///
+    /// # Panics
+    /// When a length is above its limit in `limits.rs`, which callers have checked.
+    #[must_use]
+    pub fn detached(key: &[u8], fields: &EntryFields<'_>) -> EntryRef {
+        EntryRef::allocate(key, fields, false)
+    }
+
     /// Builds an entry with one holder.
     ///
     /// # Panics

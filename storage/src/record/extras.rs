@@ -279,7 +279,8 @@ mod tests {
                 access_patterns: patterns.as_deref(),
                 ..Extras::default()
             };
-            prop_assert_eq!(Extras::decode(&encoded(&extras)), Ok(extras));
+            let bytes = encoded(&extras);
+            prop_assert_eq!(Extras::decode(&bytes), Ok(extras));
         }
 
         #[test]

@@ -8,8 +8,8 @@ use crate::write;
 
 /// A cursor on the log. It never runs ahead of what is written.
 #[derive(Debug)]
-pub struct Feed<'a> {
-    reader: log::Reader<'a>,
+pub struct Feed {
+    reader: log::Reader,
     from: Lsn,
 }
 
@@ -23,7 +23,7 @@ pub struct FeedFrame<'a> {
 impl Store {
     /// Starts at the record `from`. An error on the first read when it is older than what is kept.
     #[must_use]
-    pub fn feed(&self, from: Lsn) -> Feed<'_> {
+    pub fn feed(&self, from: Lsn) -> Feed {
         Feed { reader: self.shared.pipeline.log.reader(from), from }
     }
 
@@ -34,11 +34,11 @@ impl Store {
     }
 }
 
-impl Feed<'_> {
+impl Feed {
     /// The next frame; `None` when the cursor has reached what is written: ask again later.
     pub fn next_frame(&mut self) -> Result<Option<FeedFrame<'_>>, Error> {
         let from = self.from;
-        Ok(self.reader.next_frame()?.map(|frame| FeedFrame { frame, from }))
+        Ok(self.reader.next()?.map(|frame| FeedFrame { frame, from }))
     }
 }
 
@@ -46,14 +46,14 @@ impl FeedFrame<'_> {
     /// State time of the frame, microseconds since 1970 UTC.
     #[must_use]
     pub fn time_us(&self) -> u64 {
-        self.frame.stamp().time_us
+        self.frame.head.time_us
     }
 
     /// The records with their positions, oldest first.
     pub fn records(&self) -> impl Iterator<Item = Result<(Lsn, Record<'_>), Error>> {
-        let first = self.frame.stamp().first_lsn;
+        let first = self.frame.head.first_lsn;
         let from = self.from;
-        Records::new(self.frame.body()).zip(0u64..).filter_map(move |(record, at)| {
+        Records::new(self.frame.body).zip(0u64..).filter_map(move |(record, at)| {
             let lsn = first.plus(at);
             match record {
                 Ok(_) if lsn < from => None,

@@ -1,6 +1,7 @@
 //! Single flight: however many readers miss the same key at once, one reads L2.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 use parking_lot::{Condvar, Mutex};
 
@@ -16,6 +17,7 @@ struct Lane {
 #[derive(Debug)]
 pub(super) struct Flights {
     lanes: Vec<Lane>,
+    hasher: foldhash::fast::RandomState,
 }
 
 /// The right to read a key; dropping it lets the others go on.
@@ -26,11 +28,12 @@ pub(super) struct Flight<'a> {
 
 impl Flights {
     pub(super) fn new() -> Flights {
-        Flights { lanes: (0..LANES).map(|_| Lane::default()).collect() }
+        Flights { lanes: (0..LANES).map(|_| Lane::default()).collect(), hasher: foldhash::fast::RandomState::default() }
     }
 
     /// `Some`: the caller reads. `None`: someone else did meanwhile; look into memory again.
-    pub(super) fn board(&self, hash: u64) -> Option<Flight<'_>> {
+    pub(super) fn board(&self, key: &[u8]) -> Option<Flight<'_>> {
+        let hash = self.hasher.hash_one(key);
         let lane = &self.lanes[usize::try_from(hash % LANES as u64).unwrap_or(0)];
         let mut flying = lane.flying.lock();
         if flying.insert(hash) {

@@ -53,6 +53,9 @@ use directory::Directory;
 use flight::Flights;
 use sweep::Sweeper;
 
+/// Rows the negative filter looks at per step of housekeeping.
+const FILTER_ROWS_PER_STEP: usize = 100_000;
+
 /// A handle on an open store; clones share it. The last one dropped stops the threads without a
 /// checkpoint: call [`Store::close`] for a clean stop.
 #[derive(Debug, Clone)]
@@ -221,7 +224,7 @@ impl Shared {
     fn step_housekeeping(&self) -> Result<(), Error> {
         self.check_space();
         self.pipeline.log.prepare()?;
-        self.pipeline.table.rebuild_filter_step()?;
+        self.pipeline.table.filter_step(FILTER_ROWS_PER_STEP)?;
         self.sweep()
     }
 }

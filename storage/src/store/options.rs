@@ -112,7 +112,11 @@ impl Options {
                 policy: self.policy,
                 ..memory::Options::default()
             },
-            table: table::Options { cache_bytes: self.table_cache_bytes, ..table::Options::default() },
+            table: table::Options {
+                cache_bytes: self.table_cache_bytes,
+                filter_seed: self.machine.rng.next_u64(),
+                ..table::Options::default()
+            },
             log: log::Options { segment_bytes: self.segment_bytes, ..log::Options::default() },
         }
     }

@@ -28,7 +28,7 @@ impl Store {
     pub fn read<R>(&self, key: &[u8], now_us: u64, hit: impl FnOnce(&Entry) -> R) -> Read<R> {
         let pipeline = &self.shared.pipeline;
         let found = pipeline.memory.read(key, now_us, |entry| {
-            if visible(&entry.fields(), now_us) { Ok(hit(entry)) } else { Err(entry.lsn()) }
+            if entry.is_visible(now_us) { Ok(hit(entry)) } else { Err(entry.lsn()) }
         });
         match found {
             Some(Ok(value)) => Read::Hit(value),
@@ -44,21 +44,22 @@ impl Store {
         let pipeline = &self.shared.pipeline;
         loop {
             let now_us = self.now_us();
-            let flight = self.shared.flights.board(pipeline.memory.hash(key));
+            let flight = self.shared.flights.board(key);
             // The token comes before the look into memory: a write after this point refuses the fill.
             let token = pipeline.memory.fill_token(key);
             if let Some(entry) = pipeline.memory.get(key, now_us) {
-                return Ok(visible(&entry.fields(), now_us).then_some(entry));
+                return Ok(entry.is_visible(now_us).then_some(entry));
             }
             if flight.is_none() {
                 // Someone else read it and it did not stay, or was absent: read it ourselves.
                 continue;
             }
-            let snapshot = pipeline.table.snapshot();
-            let row = snapshot.read(key, |fields| pipeline.memory.detached(key, &counted(fields, now_us)))?;
-            let Some(entry) = row else { return Ok(None) };
-            pipeline.memory.fill(token, &entry);
-            return Ok(visible(&entry.fields(), now_us).then_some(entry));
+            let filled = pipeline.table.read(key, |fields| {
+                let fields = counted(fields, now_us);
+                pipeline.memory.fill(token, key, &fields);
+                EntryRef::detached(key, &fields)
+            })?;
+            return Ok(filled.filter(|entry| entry.is_visible(now_us)));
         }
     }
 
@@ -66,7 +67,7 @@ impl Store {
     pub fn get(&self, key: &[u8]) -> Result<Option<EntryRef>, Error> {
         let now_us = self.now_us();
         match self.shared.pipeline.memory.get(key, now_us) {
-            Some(entry) => Ok(visible(&entry.fields(), now_us).then_some(entry)),
+            Some(entry) => Ok(entry.is_visible(now_us).then_some(entry)),
             None if self.shared.pipeline.table.may_hold(key) => self.fetch(key),
             None => Ok(None),
         }

@@ -1,5 +1,6 @@
 //! Consistent views and scans: what is dirty at one position, merged with the L2 snapshot below it.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::Store;
@@ -112,8 +113,15 @@ impl Snapshot {
             self.dirty[first..].iter().take_while(|entry| entry.key().starts_with(prefix)).peekable();
         let mut show =
             |key: &[u8], fields: &EntryFields<'_>| !visible(fields, self.now_us) || each(key, fields);
-        for row in self.table.range(prefix, after)? {
+        let from = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        for row in self.table.range(from, Bound::Unbounded)? {
             let row = row?;
+            if !row.key().starts_with(prefix) {
+                break;
+            }
             while let Some(entry) = dirty.next_if(|entry| entry.key() < row.key()) {
                 if !show(entry.key(), &entry.fields()) {
                     return Ok(());

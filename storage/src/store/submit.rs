@@ -99,7 +99,7 @@ impl Store {
             Some(_) => {}
             None if !pipeline.table.may_hold(key) => return Ok(unchanged(Lsn::ZERO)),
             None => match from_table {
-                Some((token, held)) if pipeline.memory.unchanged(&token) => {
+                Some((token, held)) if pipeline.memory.unchanged(token, key) => {
                     if !held {
                         return Ok(unchanged(Lsn::ZERO));
                     }

@@ -52,13 +52,13 @@ impl Shared {
         let token = pipeline.memory.fill_token(key);
         let current = match pipeline.memory.peek(key) {
             Some(entry) => Some((entry.kind(), entry.expires_us())),
-            None => pipeline.table.snapshot().read(key, |fields| (fields.kind, fields.expires_us))?,
+            None => pipeline.table.read(key, |fields| (fields.kind, fields.expires_us))?,
         };
         if current != Some((EntryKind::Value, expires_us)) {
             return Ok(());
         }
         let (mut inner, time_us) = pipeline.admit(RECORD_HEAD_BYTES + 40 + key.len())?;
-        if pipeline.memory.unchanged(&token) && time_us > expires_us {
+        if pipeline.memory.unchanged(token, key) && time_us > expires_us {
             pipeline.stage(&mut inner, &Op::Expire(Expire { key, expires_us, removed_us: time_us }));
         }
         Ok(())

@@ -94,10 +94,21 @@ impl Snapshot {
         Ok(Rows { range })
     }
 
-    /// Up to `limit` entries whose expiry is at or before `through_us`, soonest first.
-    pub fn expired(&self, through_us: u64, limit: usize) -> Result<Vec<Expiring>, Error> {
+    /// Up to `limit` entries whose expiry is at or before `through_us`, soonest first, behind `after`
+    /// (an expiry and a key, as an earlier call gave them).
+    pub fn expired(
+        &self,
+        through_us: u64,
+        after: Option<(u64, &[u8])>,
+        limit: usize,
+    ) -> Result<Vec<Expiring>, Error> {
         let mut found = Vec::new();
-        let all = self.expiry.range::<&[u8]>(..).map_err(during("open a range of expiry rows"))?;
+        let mut last = Vec::new();
+        if let Some((expires_us, key)) = after {
+            schema::expiry_key(expires_us, key, &mut last);
+        }
+        let from = if last.is_empty() { Bound::Unbounded } else { Bound::Excluded(last.as_slice()) };
+        let all = self.expiry.range::<&[u8]>((from, Bound::Unbounded)).map_err(during("open a range of expiry rows"))?;
         for mark in all.take(limit) {
             let (mark, ()) = mark.map(|(mark, _)| (mark, ())).map_err(during("read an expiry row"))?;
             let (expires_us, key) = split_mark(mark.value())?;

@@ -20,7 +20,7 @@ use super::pipeline::Pipeline;
 use super::waiters::Sleeper;
 use crate::memory::EntryRef;
 use crate::mutants::{Bug, planted};
-use crate::record::{EntryKind, Lsn};
+use crate::record::{EntryFields, EntryKind, Lsn};
 use crate::table;
 
 /// What one checkpoint did.
@@ -70,11 +70,7 @@ impl Pipeline {
             self.log.retire(action.through)?;
         }
         let last = last_versions();
-        let changes = last.iter().map(|entry| match entry.kind() {
-            EntryKind::Tombstone => table::Change::Remove(entry.key()),
-            EntryKind::Value => table::Change::Put(entry.key(), entry.fields()),
-        });
-        let position = table::Position {
+        let position = table::CheckpointPosition {
             lsn: action.through,
             index: action.index,
             term: action.term,
@@ -82,13 +78,21 @@ impl Pipeline {
             time_us: action.time_us,
             hlc: action.hlc,
         };
-        if let Err(error) = self.table.checkpoint(&position, changes) {
-            // An I/O error leaves a redb handle unusable for ever; the next attempt needs a new one.
-            self.table.reopen()?;
-            return Err(error.into());
-        }
+        self.table.checkpoint(&table::Checkpoint { position, entries: &last, cells: &[], drops: &[] })?;
         self.set_checkpoint(action.through);
         self.memory.clean_all(last.iter());
         Ok(last.len())
+    }
+}
+
+/// What a version does to its row.
+impl table::Change for EntryRef {
+    fn key(&self) -> &[u8] {
+        crate::memory::Entry::key(self)
+    }
+
+    fn fields(&self) -> Option<EntryFields<'_>> {
+        let entry: &crate::memory::Entry = self;
+        (entry.kind() != EntryKind::Tombstone).then(|| entry.fields())
     }
 }

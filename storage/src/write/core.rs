@@ -8,6 +8,7 @@
 //! retired <= previous checkpoint <= checkpoint <= durable <= written < next
 //! ```
 
+use crate::log::{FrameBuffer, FrameHead};
 use crate::record::Lsn;
 
 /// Bounds the core holds. All sizes bytes, all times microseconds.
@@ -55,40 +56,21 @@ pub enum Refusal {
     Dirty,
 }
 
-/// What a frame says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FrameStamp {
-    /// Raft term; 1 on a node of its own.
-    pub term: u64,
-    /// One per frame, counted from 1.
-    pub index: u64,
-    /// Position of the first record.
-    pub first_lsn: Lsn,
-    /// Records in the frame, at least 1.
-    pub count: u32,
-    /// State time of the last record.
-    pub time_us: u64,
-    /// Hybrid logical clock: milliseconds << 16 | counter.
-    pub hlc: u64,
-}
-
-impl FrameStamp {
-    /// Position of the last record.
-    #[must_use]
-    pub fn last_lsn(&self) -> Lsn {
-        self.first_lsn.plus(u64::from(self.count) - 1)
-    }
-}
-
 /// Action: append this frame to the log with one write, then report with `end_write`.
 #[derive(Debug)]
 pub struct Write {
     /// Its head.
-    pub stamp: FrameStamp,
+    pub head: FrameHead,
     /// Its records.
-    pub body: Vec<u8>,
-    /// Goes into the envelope.
-    pub durable: Lsn,
+    pub frame: FrameBuffer,
+}
+
+impl Write {
+    /// Position of its last record.
+    #[must_use]
+    pub fn last_lsn(&self) -> Lsn {
+        self.head.first_lsn.plus(u64::from(self.head.count) - 1)
+    }
 }
 
 /// Action: sync the log, then report with `end_sync`.
@@ -139,9 +121,11 @@ pub struct WriteCore {
     index: u64,
     time_us: u64,
     hlc: u64,
-    batch: Vec<u8>,
+    batch: FrameBuffer,
     batch_count: u32,
-    spare: Vec<u8>,
+    spare: FrameBuffer,
+    /// Body bytes of the frame being written.
+    writing_bytes: usize,
     writing: bool,
     syncing: Option<Sync>,
     sync_began_us: u64,
@@ -173,9 +157,10 @@ impl WriteCore {
             index: start.index,
             time_us: start.time_us,
             hlc: start.hlc,
-            batch: Vec::new(),
+            batch: FrameBuffer::new(),
             batch_count: 0,
-            spare: Vec::new(),
+            spare: FrameBuffer::new(),
+            writing_bytes: 0,
             writing: false,
             syncing: None,
             sync_began_us: 0,
@@ -212,6 +197,12 @@ impl WriteCore {
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
         self.poisoned
+    }
+
+    /// Bytes of records staged or being written, which the log must have room for.
+    #[must_use]
+    pub fn pending_bytes(&self) -> usize {
+        self.batch.len() + self.writing_bytes
     }
 
     /// Bytes in memory that L2 does not hold yet.
@@ -258,7 +249,7 @@ impl WriteCore {
         let lsn = self.positions.next;
         self.positions.next = lsn.plus(1);
         self.batch_count += 1;
-        (lsn, &mut self.batch)
+        (lsn, self.batch.tail())
     }
 
     /// Counts memory that became dirty with the record just staged.
@@ -276,7 +267,7 @@ impl WriteCore {
         self.index += 1;
         self.hlc = (self.hlc + 1).max((self.time_us / 1000) << 16);
         let count = std::mem::take(&mut self.batch_count);
-        let stamp = FrameStamp {
+        let head = FrameHead {
             term: self.term,
             index: self.index,
             first_lsn: Lsn(self.positions.next.0 - u64::from(count)),
@@ -284,8 +275,9 @@ impl WriteCore {
             time_us: self.time_us,
             hlc: self.hlc,
         };
-        let body = std::mem::replace(&mut self.batch, std::mem::take(&mut self.spare));
-        Some(Write { stamp, body, durable: self.positions.durable })
+        let frame = std::mem::replace(&mut self.batch, std::mem::take(&mut self.spare));
+        self.writing_bytes = frame.len();
+        Some(Write { head, frame })
     }
 
     /// The OS has the frame, or the write failed and the log with it.
@@ -296,18 +288,18 @@ impl WriteCore {
             self.poisoned = true;
             return;
         }
-        self.positions.written = write.stamp.last_lsn();
-        self.unsynced_bytes += write.body.len() as u64;
+        self.positions.written = write.last_lsn();
+        self.unsynced_bytes += std::mem::take(&mut self.writing_bytes) as u64;
         self.unsynced_since_us.get_or_insert(monotonic_us);
-        self.recycle(write.body);
+        self.recycle(write.frame);
     }
 
-    /// Keeps one emptied body for the next batch, unless it grew out of all proportion.
-    fn recycle(&mut self, mut body: Vec<u8>) {
+    /// Keeps one emptied buffer for the next batch, unless it grew out of all proportion.
+    fn recycle(&mut self, mut frame: FrameBuffer) {
         const KEPT_BYTES_MAX: usize = 4 << 20;
-        if body.capacity() <= KEPT_BYTES_MAX {
-            body.clear();
-            self.spare = body;
+        if frame.len() <= KEPT_BYTES_MAX {
+            frame.clear();
+            self.spare = frame;
         }
     }
 

@@ -80,7 +80,7 @@ struct LiveView<'a> {
 impl View for LiveView<'_> {
     fn write(&mut self, key: &[u8], fields: &EntryFields<'_>) {
         let applied = self.memory.apply(key, fields);
-        self.inner.core.add_dirty(applied.entry.allocated_bytes() as u64, self.monotonic_us);
+        self.inner.core.add_dirty(applied.entry.allocated_bytes(), self.monotonic_us);
         self.inner.dirty.push(applied.entry);
     }
 }
@@ -161,8 +161,13 @@ impl Pipeline {
     /// Takes the core lock with time moved on; `Err` when a write cannot be staged now.
     pub(crate) fn admit(&self, bytes: usize) -> Result<(MutexGuard<'_, Inner>, u64), Error> {
         loop {
-            self.log.reserve(bytes as u64).map_err(no_space)?;
             let mut inner = self.inner.lock();
+            let needed = (inner.core.pending_bytes() + bytes) as u64;
+            if !self.log.has_room(needed) {
+                drop(inner);
+                self.log.reserve(needed).map_err(no_space)?;
+                continue;
+            }
             match inner.core.admit(self.clock.monotonic_us()) {
                 Ok(()) => {
                     let time_us = inner.core.advance_time(self.clock.wall_us());
@@ -198,15 +203,15 @@ impl Pipeline {
         }
         let _turn = self.writer.lock();
         while self.written() < lsn {
-            let write = {
+            let mut write = {
                 let mut inner = self.inner.lock();
                 match inner.core.begin_write() {
                     Some(write) => write,
                     None => return Err(Error::UnknownOutcome { cause: inner.poison_cause.clone() }),
                 }
             };
-            let appended = self.log.append(&write.stamp, &write.body, write.durable);
-            let last = write.stamp.last_lsn();
+            let appended = self.log.append(&write.head, &mut write.frame);
+            let last = write.last_lsn();
             let mut inner = self.inner.lock();
             inner.core.end_write(write, appended.is_ok(), self.clock.monotonic_us());
             if let Err(error) = appended {

@@ -63,7 +63,7 @@ struct ReplayView<'a> {
 impl View for ReplayView<'_> {
     fn write(&mut self, key: &[u8], fields: &EntryFields<'_>) {
         let applied = self.memory.apply(key, fields);
-        self.dirty_bytes += applied.entry.allocated_bytes() as u64;
+        self.dirty_bytes += applied.entry.allocated_bytes();
         self.dirty.push(applied.entry);
     }
 }
@@ -71,18 +71,18 @@ impl View for ReplayView<'_> {
 /// Opens the store under `dir`, creating what is missing. The caller holds the directory's lock.
 pub fn recover(machine: &Machine, dir: &Path, parts: &Parts) -> Result<(Pipeline, Recovered), Error> {
     let began_us = machine.clock.monotonic_us();
-    let table = Table::open(Arc::clone(&machine.disk), &dir.join("l2/store.redb"), parts.table.clone())?;
+    let table = Table::open(Arc::clone(&machine.disk), &dir.join("l2/store.redb"), parts.table)?;
     let position = table.snapshot().position();
     let main = dir.join("wal/main");
     let (log, opened) = Log::open(
         Arc::clone(&machine.disk),
         machine.rng.as_ref(),
         &main,
-        parts.log.clone(),
+        &parts.log,
         position.lsn,
         position.epoch,
     )?;
-    let memory = Memory::new(parts.memory.clone());
+    let memory = Memory::new(&parts.memory);
     let mut dirty = DirtyList::default();
     let mut view = ReplayView { memory: &memory, dirty: &mut dirty, dirty_bytes: 0 };
     let mut start = Start {
@@ -115,10 +115,10 @@ pub fn recover(machine: &Machine, dir: &Path, parts: &Parts) -> Result<(Pipeline
 fn replay(log: &Log, start: &mut Start, view: &mut ReplayView<'_>) -> Result<u64, Error> {
     let mut records = 0;
     let mut reader = log.reader(start.checkpoint.plus(1));
-    while let Some(frame) = reader.next_frame()? {
-        let stamp = frame.stamp();
-        let mut lsn = stamp.first_lsn;
-        for record in Records::new(frame.body()) {
+    while let Some(frame) = reader.next()? {
+        let head = frame.head;
+        let mut lsn = head.first_lsn;
+        for record in Records::new(frame.body) {
             let record = record.map_err(|source| Error::Record { after: lsn.prev(), source })?;
             if lsn > start.checkpoint {
                 state::apply(lsn, &record.op, view);
@@ -126,11 +126,11 @@ fn replay(log: &Log, start: &mut Start, view: &mut ReplayView<'_>) -> Result<u64
             }
             lsn = lsn.plus(1);
         }
-        start.last = start.last.max(stamp.last_lsn());
-        start.index = start.index.max(stamp.index);
-        start.term = start.term.max(stamp.term);
-        start.time_us = start.time_us.max(stamp.time_us);
-        start.hlc = start.hlc.max(stamp.hlc);
+        start.last = start.last.max(frame.last_lsn());
+        start.index = start.index.max(head.index);
+        start.term = start.term.max(head.term);
+        start.time_us = start.time_us.max(head.time_us);
+        start.hlc = start.hlc.max(head.hlc);
     }
     Ok(records)
 }

@@ -28,7 +28,7 @@ fn stage(core: &mut WriteCore, bytes: usize) -> Lsn {
 
 fn write(core: &mut WriteCore) -> Lsn {
     let write = core.begin_write().expect("something is staged");
-    let last = write.stamp.last_lsn();
+    let last = write.last_lsn();
     core.end_write(write, true, 0);
     last
 }
@@ -39,8 +39,8 @@ fn one_frame_holds_everything_staged() {
     assert_eq!(stage(&mut core, 10), Lsn(8));
     assert_eq!(stage(&mut core, 10), Lsn(9));
     let frame = core.begin_write().unwrap();
-    assert_eq!((frame.stamp.first_lsn, frame.stamp.count, frame.stamp.index), (Lsn(8), 2, 4));
-    assert_eq!(frame.body.len(), 20);
+    assert_eq!((frame.head.first_lsn, frame.head.count, frame.head.index), (Lsn(8), 2, 4));
+    assert_eq!(frame.frame.len(), 20);
     assert!(core.begin_write().is_none(), "one write at a time");
     assert_eq!(stage(&mut core, 10), Lsn(10), "staging goes on meanwhile");
     core.end_write(frame, true, 0);

@@ -84,7 +84,7 @@ impl Policy for Lru {
         None
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     fn nodes(&self) -> usize {
         self.nodes.len()
     }

@@ -101,6 +101,6 @@ pub(super) trait Policy: Send + Debug {
     fn evict<'a>(&mut self, index: &'a Index) -> Option<Resident<'a>>;
 
     /// Nodes held, stale ones included.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     fn nodes(&self) -> usize;
 }

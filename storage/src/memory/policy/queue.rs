@@ -98,7 +98,7 @@ impl Queue {
         self.nodes = kept;
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(super) fn nodes(&self) -> usize {
         self.nodes.len()
     }

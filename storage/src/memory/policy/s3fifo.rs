@@ -100,7 +100,7 @@ impl Policy for S3Fifo {
         None
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     fn nodes(&self) -> usize {
         self.small.nodes() + self.main.nodes()
     }
