@@ -2,7 +2,7 @@
 
 use mpreg_storage::store::{Error, Operation};
 
-use crate::cache::{Clerk, Desk, Patience, head, timed};
+use crate::cache::{Clerk, Desk, Patience, head, reached, timed};
 use crate::protocol::cache::{KeyText, Reply};
 use crate::session::{self, Step};
 
@@ -27,7 +27,7 @@ impl Desk<'_> {
         reply.seen.saw(outcome.lsn, strong);
         let Clerk { ids, mark, tally, .. } = &mut *self.clerk;
         tally.deletes += 1;
-        let durability = Some(self.cache.durability(outcome.lsn, strong));
+        let durability = Some(reached(strong));
         Reply { durability, ..timed(head(self.request, ids, outcome.time_us), mark) }.write_into(reply.out);
         Step::Done
     }

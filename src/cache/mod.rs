@@ -58,7 +58,7 @@ impl Cache {
         }
     }
 
-    /// The durability of what a reply saw: what holds when the reply leaves.
+    /// The durability of what a read saw: what holds at the latest when the reply leaves.
     fn durability(&self, lsn: Lsn, strong: bool) -> Durability {
         if strong || lsn <= self.store.durable_lsn() { Durability::Strong } else { Durability::Eventual }
     }
@@ -153,6 +153,11 @@ impl Desk<'_> {
     fn is_strong(&self) -> bool {
         self.cache.is_strong(&self.request.options)
     }
+}
+
+/// What a write may claim: the level it asked for, which holds when its reply leaves.
+fn reached(strong: bool) -> Durability {
+    if strong { Durability::Strong } else { Durability::Eventual }
 }
 
 /// The beginning of a reply to `request`.

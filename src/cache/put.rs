@@ -3,7 +3,7 @@
 use mpreg_storage::record::Extras;
 use mpreg_storage::store::Operation;
 
-use crate::cache::{Clerk, Desk, Patience, head, timed};
+use crate::cache::{Clerk, Desk, Patience, head, reached, timed};
 use crate::protocol::cache::{EntryReply, Level, Put, Reply};
 use crate::session::{self, Step};
 
@@ -44,8 +44,7 @@ impl Desk<'_> {
             extras: Extras::decode(extras).unwrap_or_default(),
             include_metadata: self.request.options.include_metadata,
         };
-        // The level that holds when the reply leaves: at least the one asked for.
-        let durability = Some(self.cache.durability(outcome.lsn, strong));
+        let durability = Some(reached(strong));
         let head = head(self.request, ids, outcome.time_us);
         Reply { level: Some(Level::L1), durability, entry: Some(shown), ..timed(head, mark) }
             .write_into(reply.out);

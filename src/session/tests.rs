@@ -205,9 +205,9 @@ async fn no_reply_of_a_batch_leaves_before_its_strong_part_is_durable() {
     peer.send(&["a", "s7", "w9"]).await;
     assert!(peer.silent().await);
     assert_eq!(stage.log(), ["hand over 9", "durable 7"]);
-    stage.durable.send_replace(Ok(6));
+    let _ = stage.durable.send_replace(Ok(6));
     assert!(peer.silent().await);
-    stage.durable.send_replace(Ok(7));
+    let _ = stage.durable.send_replace(Ok(7));
     assert_eq!(peer.replies(3).await, ["a", "s7", "w9"]);
     peer.send(&["s5"]).await;
     assert_eq!(peer.reply().await, "s5", "durable already: nothing to wait for");
@@ -219,7 +219,7 @@ async fn a_failed_store_turns_every_reply_into_outcome_unknown_and_ends_the_conn
     let stage = Stage::new();
     let mut peer = connect(&stage, 1 << 20);
     peer.send(&["s7", "w9"]).await;
-    stage.durable.send_replace(Err(()));
+    let _ = stage.durable.send_replace(Err(()));
     let expected = [frame("UnknownOutcome:s7"), frame("UnknownOutcome:w9")].concat();
     assert_eq!(peer.rest().await, expected);
     assert!(stage.log().contains(&"failed".to_owned()));

@@ -79,7 +79,10 @@ fn kill_recovery(image: &SimDisk, history: &History, lsn: Lsn, epoch: Epoch, see
     let trace = image.trace().unwrap();
     let mut replay = trace.replay();
     while let Some(op) = replay.step() {
-        for spec in [CrashSpec::NOTHING, CrashSpec::EVERYTHING].into_iter().chain(replay.specs(seed, 1).into_iter().take(3)) {
+        for spec in [CrashSpec::NOTHING, CrashSpec::EVERYTHING]
+            .into_iter()
+            .chain(replay.specs(seed, 1).into_iter().take(3))
+        {
             tally.recoveries_killed += 1;
             if let Err(wrong) = judge(&replay.image(&spec), history, lsn, epoch, seed + 7) {
                 tally.violations.push(format!("seed {seed} recovery killed after {op:?} {spec:?}: {wrong}"));

@@ -1,7 +1,7 @@
 //! The data directory: `FORMAT LOCK NODE_ID l2/store.redb wal/main wal/topics tmp/`.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::Error;
 use crate::disk::{Disk, DiskLock, OpenMode, Rng};
@@ -13,8 +13,6 @@ const FORMAT_PREFIX: &str = "mpreg-data ";
 /// A locked data directory.
 #[derive(Debug)]
 pub struct Directory {
-    /// Where it is.
-    pub path: PathBuf,
     /// 32 hexadecimal digits, written once.
     pub node_id: String,
     _lock: Box<dyn DiskLock>,
@@ -48,7 +46,7 @@ impl Directory {
         }
         check_format(path, &read_text(disk, &path.join("FORMAT"))?)?;
         let node_id = read_text(disk, &path.join("NODE_ID"))?.trim().to_owned();
-        Ok(Directory { path: path.into(), node_id, _lock: lock })
+        Ok(Directory { node_id, _lock: lock })
     }
 }
 

@@ -38,7 +38,7 @@ impl Feed {
     /// The next frame; `None` when the cursor has reached what is written: ask again later.
     pub fn next_frame(&mut self) -> Result<Option<FeedFrame<'_>>, Error> {
         let from = self.from;
-        Ok(self.reader.next()?.map(|frame| FeedFrame { frame, from }))
+        Ok(self.reader.next_frame()?.map(|frame| FeedFrame { frame, from }))
     }
 }
 

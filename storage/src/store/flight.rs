@@ -28,7 +28,10 @@ pub(super) struct Flight<'a> {
 
 impl Flights {
     pub(super) fn new() -> Flights {
-        Flights { lanes: (0..LANES).map(|_| Lane::default()).collect(), hasher: foldhash::fast::RandomState::default() }
+        Flights {
+            lanes: (0..LANES).map(|_| Lane::default()).collect(),
+            hasher: foldhash::fast::RandomState::default(),
+        }
     }
 
     /// `Some`: the caller reads. `None`: someone else did meanwhile; look into memory again.

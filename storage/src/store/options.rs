@@ -68,11 +68,8 @@ impl Options {
     /// Defaults on the real machine.
     #[must_use]
     pub fn new(dir: impl AsRef<Path>) -> Options {
-        let machine = Machine {
-            disk: Arc::new(OsDisk::new()),
-            clock: Arc::new(OsClock::new()),
-            rng: Arc::new(OsRng::new()),
-        };
+        let machine =
+            Machine { disk: Arc::new(OsDisk), clock: Arc::new(OsClock::new()), rng: Arc::new(OsRng::new()) };
         Options {
             dir: dir.as_ref().into(),
             memory_bytes: 256 << 20,

@@ -17,7 +17,7 @@ const CANDIDATES_MAX: usize = 512;
 pub(super) struct Sweeper {
     next_us: u64,
     /// Last candidate looked at.
-    cursor: Option<(u64, Vec<u8>)>,
+    cursor: Option<(u64, Box<[u8]>)>,
 }
 
 impl Shared {
@@ -30,7 +30,7 @@ impl Shared {
         }
         let through_us = self.pipeline.now_us().saturating_sub(1);
         let snapshot = self.pipeline.table.snapshot();
-        let after = sweeper.cursor.as_ref().map(|(expires_us, key)| (*expires_us, key.as_slice()));
+        let after = sweeper.cursor.as_ref().map(|(expires_us, key)| (*expires_us, &key[..]));
         let candidates = snapshot.expired(through_us, after, CANDIDATES_MAX)?;
         for (expires_us, key) in &candidates {
             self.expire(key, *expires_us)?;

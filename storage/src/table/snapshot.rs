@@ -108,7 +108,10 @@ impl Snapshot {
             schema::expiry_key(expires_us, key, &mut last);
         }
         let from = if last.is_empty() { Bound::Unbounded } else { Bound::Excluded(last.as_slice()) };
-        let all = self.expiry.range::<&[u8]>((from, Bound::Unbounded)).map_err(during("open a range of expiry rows"))?;
+        let all = self
+            .expiry
+            .range::<&[u8]>((from, Bound::Unbounded))
+            .map_err(during("open a range of expiry rows"))?;
         for mark in all.take(limit) {
             let (mark, ()) = mark.map(|(mark, _)| (mark, ())).map_err(during("read an expiry row"))?;
             let (expires_us, key) = split_mark(mark.value())?;

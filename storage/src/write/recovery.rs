@@ -115,7 +115,7 @@ pub fn recover(machine: &Machine, dir: &Path, parts: &Parts) -> Result<(Pipeline
 fn replay(log: &Log, start: &mut Start, view: &mut ReplayView<'_>) -> Result<u64, Error> {
     let mut records = 0;
     let mut reader = log.reader(start.checkpoint.plus(1));
-    while let Some(frame) = reader.next()? {
+    while let Some(frame) = reader.next_frame()? {
         let head = frame.head;
         let mut lsn = head.first_lsn;
         for record in Records::new(frame.body) {

@@ -60,11 +60,8 @@ pub fn key(number: u64) -> Key {
 
 /// Small everything, no threads.
 pub fn options(disk: &SimDisk, clock: &Arc<SimClock>, seed: u64) -> Options {
-    let machine = Machine {
-        disk: Arc::new(disk.clone()),
-        clock: clock.clone(),
-        rng: Arc::new(SimRng::new(seed)),
-    };
+    let machine =
+        Machine { disk: Arc::new(disk.clone()), clock: clock.clone(), rng: Arc::new(SimRng::new(seed)) };
     let mut options = Options::new(Path::new("/data"));
     options.machine = machine;
     options.threads = false;
@@ -91,7 +88,13 @@ impl Life {
 }
 
 /// A seeded run of puts, deletes, checkpoints and steps; says what it did and what was promised.
-pub fn work(life: &Life, rng: &SimRng, steps: u64, history: &mut History, acks: &mut Vec<Ack>) -> Result<(), Error> {
+pub fn work(
+    life: &Life,
+    rng: &SimRng,
+    steps: u64,
+    history: &mut History,
+    acks: &mut Vec<Ack>,
+) -> Result<(), Error> {
     for _ in 0..steps {
         life.clock.advance_us(1 + rng.below(3_000));
         match rng.below(20) {
@@ -114,7 +117,8 @@ fn one_write(
     let key = key(rng.below(KEYS));
     let level = if rng.below(3) == 0 { Level::Strong } else { Level::Eventual };
     let length = if rng.below(8) == 0 { rng.below(9_000) } else { rng.below(90) };
-    let value = format!("\"{:0width$}\"", rng.next_u64(), width = usize::try_from(length).unwrap()).into_bytes();
+    let value =
+        format!("\"{:0width$}\"", rng.next_u64(), width = usize::try_from(length).unwrap()).into_bytes();
     let operation = if choice < 6 {
         Operation::Delete { key: key.as_bytes() }
     } else {
@@ -133,7 +137,13 @@ fn one_write(
 
 /// Opens an image and judges it. `promised`: the recovered prefix must reach this far. Returns how
 /// far it reached.
-pub fn judge(image: &SimDisk, history: &History, promised: Lsn, epoch: Epoch, seed: u64) -> Result<Lsn, String> {
+pub fn judge(
+    image: &SimDisk,
+    history: &History,
+    promised: Lsn,
+    epoch: Epoch,
+    seed: u64,
+) -> Result<Lsn, String> {
     let life = Life::begin(image, seed).map_err(|error| format!("does not open: {error}"))?;
     let last = life.store.recovered().last;
     if last < promised {
@@ -142,7 +152,8 @@ pub fn judge(image: &SimDisk, history: &History, promised: Lsn, epoch: Epoch, se
     let state = life.state().map_err(|error| format!("cannot be read: {error}"))?;
     if state != history.state_at(last) {
         let want = history.state_at(last);
-        let wrong: Vec<_> = want.keys().chain(state.keys()).filter(|key| want.get(*key) != state.get(*key)).collect();
+        let wrong: Vec<_> =
+            want.keys().chain(state.keys()).filter(|key| want.get(*key) != state.get(*key)).collect();
         return Err(format!("state through {last} is not the prefix; wrong keys: {wrong:?}"));
     }
     for (key, value) in &state {
@@ -156,7 +167,9 @@ pub fn judge(image: &SimDisk, history: &History, promised: Lsn, epoch: Epoch, se
     }
     // The recovered store must serve: a strong put that a second power cut keeps.
     let value = br#""after""#;
-    life.store.put(key(999).as_bytes(), value, Level::Strong).map_err(|error| format!("cannot be written: {error}"))?;
+    life.store
+        .put(key(999).as_bytes(), value, Level::Strong)
+        .map_err(|error| format!("cannot be written: {error}"))?;
     let again = life.disk.crash_image(&mpreg_storage::disk::CrashSpec::NOTHING);
     let second = Life::begin(&again, seed + 1).map_err(|error| format!("second start: {error}"))?;
     let mut want = history.state_at(last);
