@@ -3,7 +3,8 @@
 //! A sync of a file whose length and blocks are settled writes no metadata, which is why a segment is filled
 //! with zeros before its first frame, and why a retired one is kept. A *spare* holds the bytes of its earlier
 //! life; salt, id and chain keep them from ever looking valid. Only its header is wiped, and synced, before
-//! the file gets a segment's name: a valid header under such a name always belongs to that name.
+//! the file gets a segment's name: a valid header under such a name always belongs to that name. And no file ever
+//! holds frames of a number above the one in its name, so a number never comes twice.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -105,7 +106,7 @@ impl Pool {
     }
 
     /// Makes one prepared file of at least `file_bytes`, unless there is one. True when it was made.
-    /// Cost: a spare costs a 96-byte write, a sync and a directory sync; a new file its length in zeros.
+    /// Cost: a spare costs a 96-byte write, a sync and two directory syncs; a new file its length in zeros.
     pub fn prepare(&mut self, file_bytes: u64) -> Result<bool, Error> {
         if let Some(prepared) = &self.prepared {
             if prepared.file_bytes >= file_bytes {
@@ -164,6 +165,9 @@ impl Pool {
 
     fn wipe(&self, spare: SegmentId, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.disk.rename(&self.path(spare, FileKind::Spare), path)?;
+        // The new number must last before frames of that number stand in the file. Otherwise a crash brings back
+        // the old name, the number is given out again, and those frames would verify under it.
+        self.disk.sync_dir(&self.dir)?;
         let file = self.disk.open(path, OpenMode::ReadWrite)?;
         file.write_at(0, &[0; HEADER_BYTES])?;
         file.sync_data()?;
