@@ -35,5 +35,10 @@ pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024;
 /// Longest log segment file that may be asked for. Longer than one frame body, whatever is asked.
 pub const SEGMENT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Shortest file an opening begins with when there is no spare: a start must not wait for a whole segment of
+/// zeros. The part of an ordinary segment it takes otherwise is `SEGMENT_FIRST_PART`.
+pub const SEGMENT_FIRST_BYTES_MIN: u64 = 64 * 1024;
+/// See [`SEGMENT_FIRST_BYTES_MIN`]: one part in so many.
+pub const SEGMENT_FIRST_PART: u64 = 16;
 /// Longest name of a log ("main", "topics"), in ASCII bytes.
 pub const LOG_NAME_BYTES_MAX: usize = 16;

@@ -103,7 +103,8 @@ impl Log {
     /// again, the log on the disk is still legal. `Options`.
     ///
     /// # Cost
-    /// Reads every header and footer, and all frames above `known_durable`; makes one segment file.
+    /// Reads every header and footer, and all frames above `known_durable`; begins one segment file, which is a
+    /// short one unless a spare is at hand. Call [`prepare`](Log::prepare) soon after.
     pub fn open(
         disk: Arc<dyn Disk>,
         rng: &dyn Rng,

@@ -160,6 +160,16 @@ fn h_a_segment_without_its_header() {
     assert_eq!(opened.ending.discarded_frames, 5);
 }
 
+/// The header of the last segment is half there, and of the one before only the frames: a failed write, and
+/// then the power.
+#[test]
+fn h_a_header_half_written_behind_one_that_is_missing() {
+    let (disk, written) = stopped(0, 2 * PER_SEGMENT as usize + 1);
+    zero(&disk, 2, 0, 96);
+    zero(&disk, 3, 50, 4000);
+    serves(&disk, 'H', &written[..PER_SEGMENT as usize]);
+}
+
 #[test]
 fn i_what_was_durable_does_not_verify() {
     // In the middle of a segment: the frame behind says it was durable.

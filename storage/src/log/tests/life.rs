@@ -302,3 +302,21 @@ fn the_scan_for_tools_walks_beside_the_log() {
     assert!(matches!(SegmentScan::open(&disk, &segment_path(3)), Err(Error::Corrupt { .. })));
     assert!(matches!(SegmentScan::open(&disk, Path::new("/wal/main/LOCK")), Err(Error::Options { .. })));
 }
+
+#[test]
+fn a_start_without_a_spare_begins_with_a_short_file() {
+    let disk = SimDisk::new();
+    let big = Options { segment_bytes: 4 << 20, spare_segments_max: 1, ..options() };
+    let (log, _) = open_with(&disk, 0, &big).unwrap();
+    assert_eq!(log.usage().bytes, 256 << 10);
+    let mut written = vec![append(&log, 1, 200 << 10), append(&log, 1, 200 << 10)];
+    assert_eq!(log.usage().bytes, (256 << 10) + (4 << 20));
+    written.push(append(&log, 1, 4 << 20));
+    log.sync().unwrap();
+    log.retire(Lsn(2)).unwrap();
+    drop(log);
+    // The second segment is of ordinary length and was kept.
+    let (log, opened) = open_with(&disk, 2, &big).unwrap();
+    assert_eq!(read_from(&log, 3).unwrap(), written[2..]);
+    assert_eq!((opened.copied_frames, opened.next_lsn), (1, Lsn(4)));
+}

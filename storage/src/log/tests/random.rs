@@ -72,9 +72,12 @@ fn life(disk: &SimDisk, model: &mut Model, rng: &SimRng, seed: u64) {
     let segment_bytes = 4096 << draw(rng, 4);
     let options = Options { segment_bytes, spare_segments_max: draw(rng, 3) as usize, ..Options::default() };
     random_faults(disk, rng);
-    let Ok((log, opened)) = open_with(disk, model.checkpoint.0, &options) else {
-        assert!(disk.counters().faults() > 0, "seed {seed}: refused without a fault");
-        return;
+    let (log, opened) = match open_with(disk, model.checkpoint.0, &options) {
+        Ok(opened) => opened,
+        Err(error) => {
+            assert!(disk.counters().faults() > 0, "seed {seed}: refused without a fault: {error}");
+            return;
+        }
     };
     model.check_opened(&log, &opened, seed);
     for _ in 0..draw(rng, 60) {
