@@ -40,8 +40,11 @@ impl Bench {
         let Ok(Any::Cache(request)) = parse(text.as_bytes()) else { panic!("a cache request: {text}") };
         let (mut out, mut seen) = (Vec::new(), Seen::default());
         self.clerk.begin(&self.cache);
+        self.clerk.begin_run();
+        let key = self.clerk.encode(&request);
+        self.clerk.prefetch(&self.cache);
         let mut reply = session::Reply { out: &mut out, seen: &mut seen };
-        let step = self.clerk.answer(&self.cache, &request, patience, &mut reply);
+        let step = self.clerk.answer(&self.cache, &request, &key, patience, &mut reply);
         self.clerk.end(&self.cache);
         self.seen = seen;
         (step, serde_json::from_slice(&out).unwrap_or(Value::Null))
