@@ -1,2 +1,37 @@
 //! `mpreg-tools`: inspect, verify, measure and torture an MPREG node.
-fn main() {}
+//!
+//! Rooms: `bench` measures servers over the wire. Shared by all: `failure` (exit codes), `output`
+//! (table or JSON on stdout), `progress` (stderr), `random` (seeds), `server` (child processes).
+
+mod bench;
+mod failure;
+mod output;
+mod progress;
+mod random;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Inspect, verify, measure and torture an MPREG node and its data directory.
+#[derive(Parser)]
+#[command(version, propagate_version = true, after_help = failure::EXIT_CODES_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure a server: throughput and latency under a chosen load.
+    Bench(bench::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Command::Bench(arguments) => bench::run(arguments),
+    };
+    failure::report(outcome)
+}
