@@ -1,1 +1,3 @@
 //! MPREG node as a library.
+
+pub mod client;

@@ -1,5 +1,7 @@
 //! `bench` counts what really happened: hits, misses and errors, over both transports.
 
+#![allow(clippy::unwrap_used)] // what tests call is a test, too
+
 mod common;
 
 use std::io::{BufRead, BufReader, Read, Write};
