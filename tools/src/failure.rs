@@ -14,8 +14,10 @@ pub enum Kind {
     Error = 1,
     /// Flags that make no sense together.
     Usage = 2,
-    /// What was asked for does not exist.
+    /// Nobody answers, or not in time.
     Unreachable = 5,
+    /// Damaged or lost data.
+    Damage = 7,
 }
 
 /// A failed command: its exit code and the reason.

@@ -1,9 +1,10 @@
 //! `mpreg-tools`: inspect, verify, measure and torture an MPREG node.
 //!
-//! Rooms: `bench` measures servers over the wire. Shared by all: `failure` (exit codes), `output`
+//! Rooms: `bench` measures servers over the wire, `crash` kills them. Shared by all: `failure` (exit codes), `output`
 //! (table or JSON on stdout), `progress` (stderr), `random` (seeds), `server` (child processes).
 
 mod bench;
+mod crash;
 mod failure;
 mod output;
 mod progress;
@@ -25,13 +26,15 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Measure a server: throughput and latency under a chosen load.
-    Bench(bench::Arguments),
+    Bench(Box<bench::Arguments>),
+    Crash(crash::Arguments),
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
-        Command::Bench(arguments) => bench::run(arguments),
+        Command::Bench(arguments) => bench::run(*arguments),
+        Command::Crash(arguments) => crash::run(&arguments),
     };
     failure::report(outcome)
 }

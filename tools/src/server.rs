@@ -1,12 +1,15 @@
 //! Servers started as child processes: `mpreg`, the yardstick, or a Redis to compare with.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+/// How much of a failed server's stderr is shown.
+const STDERR_SHOWN_BYTES: usize = 2000;
 
 /// A running child; killed when dropped.
 pub struct Server {
@@ -31,6 +34,31 @@ impl Server {
                 bail!("{program} ended ({status}) before it printed MPREG_URL=; its stderr says why")
             }
         }
+    }
+
+    /// The same with the child's stderr kept aside: its end is part of the error when it does not start.
+    pub fn start_quiet(mut command: Command) -> anyhow::Result<Server> {
+        let mut log = tempfile::tempfile().context("cannot create a file for the server's log")?;
+        command.stderr(log.try_clone()?);
+        Server::start(command, None).or_else(|error| {
+            let mut text = String::new();
+            log.seek(SeekFrom::Start(0))?;
+            log.read_to_string(&mut text)?;
+            let from = text.len().saturating_sub(STDERR_SHOWN_BYTES);
+            let shown = text.get(from..).unwrap_or(&text);
+            Err(error.context(format!("the server's last words: {shown}")))
+        })
+    }
+
+    /// Starts `command` and kills it `life` later, ready or not.
+    pub fn start_and_kill(mut command: Command, life: Duration) -> anyhow::Result<()> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().with_context(|| format!("cannot start {program}"))?;
+        std::thread::sleep(life);
+        let _ = child.kill();
+        child.wait()?;
+        Ok(())
     }
 
     /// Starts `command`, which announces nothing, and waits until `address` accepts connections.
