@@ -1,3 +1,4 @@
 //! MPREG node as a library.
 
 pub mod client;
+pub mod protocol;

@@ -4,6 +4,22 @@
 //! can lose unsynced writes, tear them, fail a sync, fill the disk or step the clock, and replay
 //! the run from a seed. The real implementations are [`OsDisk`], [`OsClock`] and [`OsRng`].
 
+mod mapping;
+mod os;
+mod os_time;
+#[cfg(any(test, feature = "sim"))]
+mod sim;
+mod slow;
+
+pub use os::OsDisk;
+pub use os_time::{OsClock, OsRng};
+#[cfg(any(test, feature = "sim"))]
+pub use sim::{
+    Counters, CrashSpec, Damage, Failure, Fault, FileId, Keep, Op, OpKind, Pending, Replay, SimClock,
+    SimDisk, SimRng, SyncEnd, Trace,
+};
+pub use slow::SlowSyncDisk;
+
 use std::fmt::Debug;
 use std::io;
 use std::ops::Deref;
@@ -33,7 +49,8 @@ pub trait Disk: Send + Sync + Debug + 'static {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Creates a directory and its parents; no error when it exists.
+    /// Creates a directory and its parents; no error when it exists. What it created is durable
+    /// when it returns: directories are made once in the life of a store, so nobody needs to sync.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// File and directory names directly in `dir`, sorted.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
@@ -67,6 +84,11 @@ pub trait DiskFile: Send + Sync + Debug {
     /// The whole file as bytes that stay valid while the guard lives. Only for files that no longer
     /// change or shrink (sealed segments): the real disk maps them.
     fn map(&self) -> io::Result<Box<dyn MappedBytes>>;
+    /// The operating system's handle of this file, for byte range locks between the processes that
+    /// share it; `None` on a disk that only this process sees.
+    fn lock_handle(&self) -> io::Result<Option<std::fs::File>> {
+        Ok(None)
+    }
 }
 
 /// Bytes of a file that no longer changes.

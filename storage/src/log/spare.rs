@@ -1,0 +1,188 @@
+//! Segment files ahead of need: made once, zero filled, and used again and again.
+//!
+//! A sync of a file whose length and blocks are settled writes no metadata, which is why a segment is filled
+//! with zeros before its first frame, and why a retired one is kept. A *spare* holds the bytes of its earlier
+//! life; salt, id and chain keep them from ever looking valid. Only its header is wiped, and synced, before
+//! the file gets a segment's name: a valid header under such a name always belongs to that name.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::Error;
+use super::header::HEADER_BYTES;
+use super::names::{self, FileKind};
+use crate::disk::{Disk, DiskFile, OpenMode};
+use crate::record::SegmentId;
+
+/// Zeros written at a time when a file is made.
+const FILL_BYTES: usize = 1024 * 1024;
+
+/// A file that has its final name and length, is zero where its header will be, and is durable as such.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub id: SegmentId,
+    pub file: Arc<dyn DiskFile>,
+    pub file_bytes: u64,
+}
+
+/// A prepared file that has no final name yet.
+#[derive(Debug)]
+pub(super) struct Blank {
+    pub id: SegmentId,
+    pub file: Arc<dyn DiskFile>,
+    pub file_bytes: u64,
+    path: PathBuf,
+}
+
+/// The files that are no segment: spares, and at most one prepared.
+#[derive(Debug)]
+pub(super) struct Pool {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    /// Length of ordinary segment files; only those are kept as spares.
+    segment_bytes: u64,
+    spares_max: usize,
+    spares: Vec<SegmentId>,
+    next_id: u64,
+    pub prepared: Option<Prepared>,
+}
+
+impl Pool {
+    pub fn new(disk: Arc<dyn Disk>, dir: &Path, segment_bytes: u64, spares_max: usize, next_id: u64) -> Pool {
+        let (dir, spares) = (dir.to_owned(), Vec::new());
+        Pool { disk, dir, segment_bytes, spares_max, spares, next_id, prepared: None }
+    }
+
+    fn path(&self, id: SegmentId, kind: FileKind) -> PathBuf {
+        names::path(&self.dir, id, kind)
+    }
+
+    pub fn sync_dir(&self) -> Result<(), Error> {
+        self.disk.sync_dir(&self.dir).map_err(Error::io("syncing directory", &self.dir))
+    }
+
+    pub fn remove(&self, id: SegmentId, kind: FileKind) -> Result<(), Error> {
+        let path = self.path(id, kind);
+        self.disk.remove(&path).map_err(Error::io("removing", &path))
+    }
+
+    /// Takes over a spare found at opening, or removes it when there are enough or its length is another.
+    pub fn adopt_spare(&mut self, id: SegmentId) -> Result<(), Error> {
+        let path = self.path(id, FileKind::Spare);
+        let file = self.disk.open(&path, OpenMode::Read).map_err(Error::io("opening", &path))?;
+        let fits = file.len().map_err(Error::io("measuring", &path))? == self.segment_bytes;
+        if !fits || self.spares.len() >= self.spares_max {
+            return self.remove(id, FileKind::Spare);
+        }
+        self.spares.push(id);
+        Ok(())
+    }
+
+    /// Puts away a segment file that counts no more. It becomes a spare when `reusable`, its length is
+    /// the ordinary one and there are not enough; otherwise it is removed. The directory is synced.
+    pub fn put_away(&mut self, id: SegmentId, file_bytes: u64, reusable: bool) -> Result<(), Error> {
+        let keep = reusable && file_bytes == self.segment_bytes && self.spares.len() < self.spares_max;
+        let (from, to) = (self.path(id, FileKind::Segment), self.path(id, FileKind::Spare));
+        let gone = if keep { self.disk.rename(&from, &to) } else { self.disk.remove(&from) };
+        match gone {
+            Ok(()) => {}
+            // A first try got this far and failed at the directory sync.
+            Err(source) if source.kind() == io::ErrorKind::NotFound => return self.sync_dir(),
+            Err(source) => return Err(Error::io("putting away", &from)(source)),
+        }
+        // The old name must be gone for good before anybody wipes the header under it.
+        self.sync_dir()?;
+        if keep {
+            self.spares.push(id);
+        }
+        Ok(())
+    }
+
+    /// Makes one prepared file of at least `file_bytes`, unless there is one. True when it was made.
+    /// Cost: a spare costs a 96-byte write, a sync and a directory sync; a new file its length in zeros.
+    pub fn prepare(&mut self, file_bytes: u64) -> Result<bool, Error> {
+        if let Some(prepared) = &self.prepared {
+            if prepared.file_bytes >= file_bytes {
+                return Ok(false);
+            }
+            let (id, file_bytes) = (prepared.id, prepared.file_bytes);
+            self.prepared = None;
+            self.put_away(id, file_bytes, true)?;
+        }
+        let blank = self.blank(file_bytes)?;
+        self.prepared = Some(self.name(blank)?);
+        Ok(true)
+    }
+
+    /// Makes a file of at least `file_bytes` bytes without a final name.
+    ///
+    /// # Errors
+    /// `NoSpace`; `Io`. Either way the half-made file is removed.
+    pub fn blank(&mut self, file_bytes: u64) -> Result<Blank, Error> {
+        let id = SegmentId(self.next_id);
+        self.next_id =
+            self.next_id.checked_add(1).ok_or(Error::Options { what: "segment numbers are used up" })?;
+        let path = self.path(id, FileKind::Unfinished);
+        let file_bytes = file_bytes.max(self.segment_bytes);
+        let spare = if file_bytes == self.segment_bytes { self.spares.pop() } else { None };
+        let made = match spare {
+            Some(spare) => self.wipe(spare, &path),
+            None => self.fill(&path, file_bytes),
+        };
+        match made {
+            Ok(file) => Ok(Blank { id, file, file_bytes, path }),
+            Err(source) => {
+                // Best effort: what stays is removed by the next opening.
+                let _ = self.disk.remove(&path);
+                Err(no_space_or_io(source, &path, file_bytes))
+            }
+        }
+    }
+
+    /// The shortest file that holds `file_bytes`, for an opening on a disk too full for an ordinary one.
+    pub fn short_blank(&mut self, file_bytes: u64) -> Result<Blank, Error> {
+        let ordinary = std::mem::replace(&mut self.segment_bytes, 0);
+        let blank = self.blank(file_bytes);
+        self.segment_bytes = ordinary;
+        blank
+    }
+
+    /// Gives a blank its final name and makes the name durable.
+    pub fn name(&mut self, blank: Blank) -> Result<Prepared, Error> {
+        let Blank { id, file, file_bytes, path } = blank;
+        let to = self.path(id, FileKind::Segment);
+        self.disk.rename(&path, &to).map_err(Error::io("renaming", &path))?;
+        self.sync_dir()?;
+        Ok(Prepared { id, file, file_bytes })
+    }
+
+    fn wipe(&self, spare: SegmentId, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.rename(&self.path(spare, FileKind::Spare), path)?;
+        let file = self.disk.open(path, OpenMode::ReadWrite)?;
+        file.write_at(0, &[0; HEADER_BYTES])?;
+        file.sync_data()?;
+        Ok(file)
+    }
+
+    fn fill(&self, path: &Path, file_bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let file = self.disk.open(path, OpenMode::Create)?;
+        let zeros = vec![0; FILL_BYTES];
+        let mut at = 0;
+        while at < file_bytes {
+            let rest = usize::try_from(file_bytes - at).unwrap_or(usize::MAX);
+            let piece = &zeros[..rest.min(FILL_BYTES)];
+            file.write_at(at, piece)?;
+            at += piece.len() as u64;
+        }
+        file.sync_data()?;
+        Ok(file)
+    }
+}
+
+fn no_space_or_io(source: io::Error, path: &Path, needed_bytes: u64) -> Error {
+    match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::NoSpace { needed_bytes, source },
+        _ => Error::io("making", path)(source),
+    }
+}
