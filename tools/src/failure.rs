@@ -14,6 +14,8 @@ pub enum Kind {
     Error = 1,
     /// Flags that make no sense together.
     Usage = 2,
+    /// What was asked for does not exist.
+    NotFound = 3,
     /// Nobody answers, or not in time.
     Unreachable = 5,
     /// Damaged or lost data.
@@ -36,9 +38,20 @@ impl Failure {
         Failure { kind, reason: anyhow::anyhow!("{reason}") }
     }
 
+    /// What kind it is.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
     /// A mistake in the flags.
     pub fn usage(reason: impl fmt::Display) -> Failure {
         Failure::new(Kind::Usage, reason)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:#}", self.reason)
     }
 }
 
@@ -59,7 +72,7 @@ pub fn report(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("mpreg-tools: {:#}", failure.reason);
+            eprintln!("mpreg-tools: {failure}");
             ExitCode::from(failure.kind as u8)
         }
     }

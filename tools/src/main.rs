@@ -1,15 +1,20 @@
 //! `mpreg-tools`: inspect, verify, measure and torture an MPREG node.
 //!
-//! Rooms: `bench` measures servers over the wire, `crash` kills them. Shared by all: `failure` (exit codes), `output`
+//! Rooms: `bench` measures servers over the wire, `crash` kills them,
+//! `inspect`, `log` and `verify` read data directories through `files`. Shared by all: `failure` (exit codes), `output`
 //! (table or JSON on stdout), `progress` (stderr), `random` (seeds), `server` (child processes).
 
 mod bench;
 mod crash;
 mod failure;
+mod files;
+mod inspect;
+mod log;
 mod output;
 mod progress;
 mod random;
 mod server;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -28,6 +33,9 @@ enum Command {
     /// Measure a server: throughput and latency under a chosen load.
     Bench(Box<bench::Arguments>),
     Crash(crash::Arguments),
+    Inspect(inspect::Arguments),
+    Log(log::Arguments),
+    Verify(verify::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +43,19 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Crash(arguments) => crash::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Log(arguments) => log::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
     };
     failure::report(outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_hold_together() {
+        super::Arguments::command().debug_assert();
+    }
 }

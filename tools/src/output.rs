@@ -50,6 +50,15 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
+/// The last moment that has four digits for its year.
+const TIME_US_MAX: u64 = 253_402_300_799_999_999;
+
+/// Microseconds since 1970 as UTC, with milliseconds. Times come from files: absurd ones are cut.
+pub fn time(time_us: u64) -> String {
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_micros(time_us.min(TIME_US_MAX));
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +69,11 @@ mod tests {
         assert_eq!(grouped(999), "999");
         assert_eq!(grouped(1000), "1,000");
         assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+
+    #[test]
+    fn times_are_utc() {
+        assert_eq!(time(1_700_000_000_123_456), "2023-11-14T22:13:20.123Z");
+        assert_eq!(time(u64::MAX), "9999-12-31T23:59:59.999Z");
     }
 }
