@@ -39,7 +39,8 @@ fn check(command: &Command<'_>) {
         let mut extras = Vec::new();
         if put.encode_extras_into(&mut extras).is_ok() {
             let extras = Extras::decode(&extras).expect("encoded extras decode");
-            let dependencies: Vec<String> = serde_json::from_str(extras.dependencies).expect("an array of strings");
+            let dependencies: Vec<String> =
+                serde_json::from_str(extras.dependencies).expect("an array of strings");
             assert!(dependencies.iter().all(|name| name.contains(':')));
         }
     }

@@ -1,12 +1,13 @@
 //! The requests of the client guide as they stand there, and our replies byte by byte.
 
 use mpreg_storage::record::Extras;
+use proptest::prelude::*;
 
 use super::cache::{
     Code, Command, Consistency, Durability, EntryReply, Failure, Head, Level, Operation, Performance, Reply,
     Status,
 };
-use super::{OperationIds, Request, cache, parse};
+use super::{OperationIds, Request, cache, parse, pubsub};
 
 const GET: &str = r#"{
   "role": "cache-request",
@@ -329,4 +330,43 @@ fn malformed_messages_are_answered_in_their_role() {
         ),
         "{reply}"
     );
+}
+
+#[test]
+fn pubsub_refusal() {
+    let mut out = Vec::new();
+    pubsub::write_refusal(&mut out, "\"01JQ\"", "no \"pub/sub\" yet");
+    let expected = r#"{"role":"pubsub-ack","operation_id":"01JQ","success":false,"error":"no \"pub/sub\" yet","u":"ack_01JQ"}"#;
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+}
+
+proptest! {
+    /// Whatever a key or a message holds, the reply reads back as it was meant.
+    #[test]
+    fn replies_read_back(namespace: String, identifier: String, version: String, message: String, count: u64, cost in 0.0..1e12, ttl in 1..u64::MAX) {
+        let entry = EntryReply {
+            namespace: &namespace,
+            identifier: &identifier,
+            version: &version,
+            access_count: count,
+            ttl_us: Some(ttl),
+            extras: Extras { computation_cost_ms: cost, ..Extras::default() },
+            ..entry()
+        };
+        let failure = Failure { message: &message, code: Code::Internal };
+        let reply = Reply {
+            entry: Some(entry),
+            performance: Some(Performance { lookup_ns: count }),
+            failure: Some(failure),
+            ..Reply::new(head("\"u\"", Operation::Delete, ttl))
+        };
+        let read: serde_json::Value = serde_json::from_str(&written(&reply)).unwrap();
+        prop_assert_eq!(&read["entry"]["key"]["namespace"], &namespace);
+        prop_assert_eq!(&read["entry"]["key"]["identifier"], &identifier);
+        prop_assert_eq!(&read["entry"]["key"]["version"], &version);
+        prop_assert_eq!(&read["entry"]["access_count"], count);
+        prop_assert!((read["entry"]["computation_cost_ms"].as_f64().unwrap() - cost).abs() <= cost * 1e-15);
+        prop_assert_eq!(&read["error_message"], &message);
+        prop_assert!(read["intermediate_results"].is_null() && read.get("intermediate_results").is_some());
+    }
 }

@@ -322,3 +322,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn text_behind_a_message_is_refused() {
+    for message in [
+        r#"{"role":"cache-request","u":"1","operation":"stats"}"#,
+        r#"{"operation":"stats","u":"1","role":"cache-request"}"#,
+        r#"{"role":"rpc","u":"1","cmds":[]}"#,
+        r#"{"role":"pubsub-publish","u":"1"}"#,
+    ] {
+        assert!(parse(format!("{message} \n").as_bytes()).is_ok(), "{message}");
+        let doubled = format!("{message}{message}");
+        let rejection = parse(doubled.as_bytes()).unwrap_err();
+        assert!(
+            matches!(rejection.error(), Error::Json(error) if error.fault() == Fault::Trailing),
+            "{message}"
+        );
+        assert_eq!(rejection.u(), "\"1\"");
+    }
+    let rejection = parse(br#"{"u":"1"}}"#).unwrap_err();
+    assert!(matches!(rejection.error(), Error::Json(error) if error.fault() == Fault::Trailing));
+}

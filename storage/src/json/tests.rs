@@ -299,3 +299,114 @@ proptest! {
         prop_assert!(reader.end().is_ok());
     }
 }
+
+/// Reads a whole value through the typed reads, as a tree to compare with.
+fn tree(reader: &mut Reader<'_>) -> Result<serde_json::Value, Error> {
+    let kind = reader.clone().raw()?.as_bytes()[0];
+    Ok(match kind {
+        b'{' => {
+            let mut members = reader.object("")?;
+            let mut found = serde_json::Map::new();
+            while let Some(name) = members.next(reader)? {
+                found.insert(name.decode().into_owned(), tree(reader)?);
+            }
+            found.into()
+        }
+        b'[' => {
+            let mut elements = reader.array("")?;
+            let mut found = Vec::new();
+            while elements.next(reader)? {
+                found.push(tree(reader)?);
+            }
+            found.into()
+        }
+        b'"' => reader.string("")?.decode().into_owned().into(),
+        b't' | b'f' => reader.boolean("")?.into(),
+        b'n' => reader.null().map(|_| serde_json::Value::Null)?,
+        _ => {
+            let number = reader.number("")?;
+            match (number.to_u64(), number.to_i64()) {
+                (Some(whole), _) => whole.into(),
+                (None, Some(whole)) => whole.into(),
+                (None, None) => number.to_f64().into(),
+            }
+        }
+    })
+}
+
+proptest! {
+    #[test]
+    fn reading_by_members_sees_what_serde_json_sees(expected in any_json(), pretty: bool) {
+        let text = if pretty { serde_json::to_string_pretty(&expected) } else { serde_json::to_string(&expected) };
+        let text = text.unwrap();
+        // Through its text once more: printing a float may move its last bit.
+        let expected: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let mut reader = Reader::new(&text);
+        let read = tree(&mut reader).unwrap();
+        prop_assert!(reader.end().is_ok());
+        prop_assert!(same(&read, &expected), "{read} {expected}");
+    }
+
+    /// Reading member by member refuses exactly what reading the whole refuses.
+    #[test]
+    fn both_ways_of_reading_agree(tokens in prop::collection::vec(prop::sample::select(vec![
+        "{", "}", "[", "]", ",", ":", " ", "\"a\"", "\"b\\u0020\"", "\"", "1", "-", "2.5", "true", "null", "nul",
+    ]), 0..12)) {
+        let text = tokens.concat();
+        let mut reader = Reader::new(&text);
+        let by_members = tree(&mut reader).and_then(|_| reader.end());
+        prop_assert_eq!(by_members.is_ok(), validate(text.as_bytes()).is_ok(), "{}", text);
+    }
+}
+
+/// Equal, floats compared to the last place but one: serde_json's quick float parser may be one off.
+fn same(left: &serde_json::Value, right: &serde_json::Value) -> bool {
+    use serde_json::Value::{Array, Number, Object};
+    match (left, right) {
+        (Array(left), Array(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|(l, r)| same(l, r))
+        }
+        (Object(left), Object(right)) => {
+            left.len() == right.len() && left.iter().zip(right).all(|((a, l), (b, r))| a == b && same(l, r))
+        }
+        (Number(left), Number(right)) if left.is_f64() && right.is_f64() => {
+            let (left, right) = (left.as_f64().unwrap(), right.as_f64().unwrap());
+            (left - right).abs() <= left.abs() * 1e-15
+        }
+        _ => left == right,
+    }
+}
+
+#[test]
+fn members_and_elements_stop_at_faults() {
+    let members = |text: &str| -> Result<usize, Fault> {
+        let mut reader = Reader::new(text);
+        let mut members = reader.object("o").map_err(|error| error.fault())?;
+        let mut count = 0;
+        while members.next(&mut reader).map_err(|error| error.fault())?.is_some() {
+            reader.raw().map_err(|error| error.fault())?;
+            count += 1;
+        }
+        Ok(count)
+    };
+    assert_eq!(members("{}"), Ok(0));
+    assert_eq!(members(" { \"a\" : 1 , \"b\" : [ ] } "), Ok(2));
+    for (text, fault) in [
+        ("{,}", Fault::NotAName),
+        ("{\"a\":1 \"b\":2}", Fault::NoComma),
+        ("{\"a\":1,}", Fault::NotAName),
+        ("{\"a\":1,", Fault::Truncated),
+        ("{\"a\":1]", Fault::NoComma),
+        ("{\"a\":}", Fault::NotAValue),
+        ("{\"a\"=1}", Fault::NoColon),
+        ("{a:1}", Fault::NotAName),
+        ("{", Fault::Truncated),
+    ] {
+        assert_eq!(members(text), Err(fault), "{text}");
+    }
+    let mut reader = Reader::new("[1,]");
+    let mut elements = reader.array("a").unwrap();
+    assert!(elements.next(&mut reader).unwrap());
+    reader.raw().unwrap();
+    assert!(!matches!(elements.next(&mut reader).map(|_| reader.raw()), Ok(Ok(_))));
+}

@@ -82,17 +82,19 @@ impl Store {
         self.shared.refuse_when_full()?;
         let pipeline = &self.shared.pipeline;
         let mut op = Put { key, value, extras, created_us: 0, expires_us: 0 };
-        let (mut inner, time_us) = pipeline.admit(encoded_bytes_max(&Op::Put(op)))?;
+        let (mut inner, now) = pipeline.admit(encoded_bytes_max(&Op::Put(op)))?;
+        let time_us = now.time_us;
         op.created_us = time_us;
         op.expires_us = ttl_us.map_or(0, |ttl_us| time_us.saturating_add(ttl_us.max(1)));
-        let lsn = pipeline.stage(&mut inner, &Op::Put(op));
+        let lsn = pipeline.stage(&mut inner, now, &Op::Put(op));
         Ok(Outcome { lsn, changed: true, time_us, expires_us: op.expires_us })
     }
 
     /// `absent_or_row`: what L2 said about the key, with the token taken before it was asked.
     fn stage_delete(&self, key: &[u8], from_table: Option<(FillToken, bool)>) -> Result<Outcome, Error> {
         let pipeline = &self.shared.pipeline;
-        let (mut inner, time_us) = pipeline.admit(crate::record::op::RECORD_HEAD_BYTES + 40 + key.len())?;
+        let (mut inner, now) = pipeline.admit(crate::record::op::RECORD_HEAD_BYTES + 40 + key.len())?;
+        let time_us = now.time_us;
         let unchanged = |observed: Lsn| Outcome { lsn: observed, changed: false, time_us, expires_us: 0 };
         match pipeline.memory.peek(key) {
             Some(entry) if !visible(&entry.fields(), time_us) => return Ok(unchanged(entry.lsn())),
@@ -107,7 +109,7 @@ impl Store {
                 _ => return Err(Error::Cold),
             },
         }
-        let lsn = pipeline.stage(&mut inner, &Op::Delete(Delete { key, deleted_us: time_us }));
+        let lsn = pipeline.stage(&mut inner, now, &Op::Delete(Delete { key, deleted_us: time_us }));
         Ok(Outcome { lsn, changed: true, time_us, expires_us: 0 })
     }
 

@@ -57,9 +57,10 @@ impl Shared {
         if current != Some((EntryKind::Value, expires_us)) {
             return Ok(());
         }
-        let (mut inner, time_us) = pipeline.admit(RECORD_HEAD_BYTES + 40 + key.len())?;
-        if pipeline.memory.unchanged(token, key) && time_us > expires_us {
-            pipeline.stage(&mut inner, &Op::Expire(Expire { key, expires_us, removed_us: time_us }));
+        let (mut inner, now) = pipeline.admit(RECORD_HEAD_BYTES + 40 + key.len())?;
+        if pipeline.memory.unchanged(token, key) && now.time_us > expires_us {
+            let expire = Expire { key, expires_us, removed_us: now.time_us };
+            pipeline.stage(&mut inner, now, &Op::Expire(expire));
         }
         Ok(())
     }

@@ -70,6 +70,14 @@ pub struct Pipeline {
     pub(crate) sync_wanted: Condvar,
 }
 
+/// The moment a write was admitted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now {
+    /// State time.
+    pub(crate) time_us: u64,
+    pub(crate) monotonic_us: u64,
+}
+
 /// Writes through to memory and remembers what became dirty.
 struct LiveView<'a> {
     memory: &'a Memory,
@@ -158,8 +166,9 @@ impl Pipeline {
         self.clock.wall_us().max(self.time_us.load(Ordering::Relaxed))
     }
 
-    /// Takes the core lock with time moved on; `Err` when a write cannot be staged now.
-    pub(crate) fn admit(&self, bytes: usize) -> Result<(MutexGuard<'_, Inner>, u64), Error> {
+    /// Takes the core lock with time moved on; `Err` when a write cannot be staged now. `bytes`: what
+    /// the record will take at most.
+    pub(crate) fn admit(&self, bytes: usize) -> Result<(MutexGuard<'_, Inner>, Now), Error> {
         loop {
             let mut inner = self.inner.lock();
             let needed = (inner.core.pending_bytes() + bytes) as u64;
@@ -168,11 +177,12 @@ impl Pipeline {
                 self.log.reserve(needed).map_err(no_space)?;
                 continue;
             }
-            match inner.core.admit(self.clock.monotonic_us()) {
+            let monotonic_us = self.clock.monotonic_us();
+            match inner.core.admit(monotonic_us) {
                 Ok(()) => {
                     let time_us = inner.core.advance_time(self.clock.wall_us());
                     self.time_us.store(time_us, Ordering::Relaxed);
-                    return Ok((inner, time_us));
+                    return Ok((inner, Now { time_us, monotonic_us }));
                 }
                 Err(Refusal::BatchFull) => {
                     let staged = inner.core.staged();
@@ -187,10 +197,10 @@ impl Pipeline {
 
     /// Gives `op` its position, logs it into the batch and applies it. Infallible: everything that
     /// can refuse it was asked in [`Pipeline::admit`].
-    pub(crate) fn stage(&self, inner: &mut Inner, op: &Op<'_>) -> Lsn {
+    pub(crate) fn stage(&self, inner: &mut Inner, now: Now, op: &Op<'_>) -> Lsn {
         let (lsn, body) = inner.core.stage();
         op::encode_into(0, op, body);
-        let monotonic_us = self.clock.monotonic_us();
+        let monotonic_us = now.monotonic_us;
         state::apply(lsn, op, &mut LiveView { memory: &self.memory, inner, monotonic_us });
         lsn
     }

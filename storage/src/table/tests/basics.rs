@@ -55,7 +55,7 @@ fn the_expiry_index_follows_every_change_of_expiry() {
         fold(&table, lsn, &vec![(key(1), Some(Version::expiring(lsn, expires_us)))]);
         let expected: Vec<(u64, Box<[u8]>)> =
             (expires_us != 0).then(|| (expires_us, key(1).into())).into_iter().collect();
-        assert_eq!(table.snapshot().expired(u64::MAX, 10).unwrap(), expected);
+        assert_eq!(table.snapshot().expired(u64::MAX, None, 10).unwrap(), expected);
         assert_sound(&table);
     }
 }
@@ -67,10 +67,10 @@ fn expired_entries_come_soonest_first_up_to_the_limit() {
     let batch =
         (0..20).map(|number| (key(number), Some(Version::expiring(1, 100 - number)))).collect::<Vec<_>>();
     fold(&table, 1, &batch);
-    let found = table.snapshot().expired(90, 3).unwrap();
+    let found = table.snapshot().expired(90, None, 3).unwrap();
     assert_eq!(found, [(81, key(19).into()), (82, key(18).into()), (83, key(17).into())]);
-    assert_eq!(table.snapshot().expired(90, 100).unwrap().len(), 10, "81 to 90, the bound included");
-    assert_eq!(table.snapshot().expired(80, 100).unwrap().len(), 0);
+    assert_eq!(table.snapshot().expired(90, None, 100).unwrap().len(), 10, "81 to 90, the bound included");
+    assert_eq!(table.snapshot().expired(80, None, 100).unwrap().len(), 0);
 }
 
 #[test]
