@@ -54,6 +54,15 @@ pub enum Error {
     /// The protocol knows it, this server does not do it yet.
     #[error("{0} not supported by this server yet")]
     NotSupported(&'static str),
+    /// No memory for the message or its reply, or no room for the write. Nothing was changed.
+    #[error("the server is overloaded, nothing was changed; try again")]
+    Overloaded,
+    /// The level asked for was not reached in time: the write may or may not last.
+    #[error("not confirmed in time, the outcome is unknown")]
+    Late,
+    /// The store failed before it confirmed.
+    #[error("the server failed, the outcome is unknown")]
+    UnknownOutcome,
     /// No such role; carries the role as it is shown.
     #[error("Invalid RPC request role: {0}")]
     Role(String),
@@ -71,6 +80,8 @@ impl Error {
     pub fn code(&self) -> Code {
         match self {
             Error::NotSupported(_) => Code::NotSupported,
+            Error::Overloaded => Code::Overloaded,
+            Error::Late | Error::UnknownOutcome => Code::UnknownOutcome,
             Error::TooLarge { .. } | Error::Key(key::Error::TooLong { .. }) | Error::Extras(_) => {
                 Code::TooLarge
             }

@@ -30,9 +30,10 @@ pub struct Rejection<'a> {
 }
 
 impl<'a> Rejection<'a> {
-    /// Makes out who sent `message`, as far as it can be read.
+    /// Makes out who sent `message`, as far as it can be read; it may be cut short.
     #[cold]
-    pub(super) fn new(message: &'a [u8], error: Error) -> Rejection<'a> {
+    #[must_use]
+    pub fn new(message: &'a [u8], error: Error) -> Rejection<'a> {
         let found = recover(message);
         let short = |text: &Text<'a>| text.quoted().len() <= REQUEST_ID_BYTES_MAX;
         let quoted = |text: Option<Text<'a>>| text.filter(short).map_or(UNKNOWN, Text::quoted);
@@ -64,7 +65,8 @@ impl<'a> Rejection<'a> {
             Shape::Cache(operation) => {
                 let head = Head { u: self.u, now_us, operation, operation_id: ids.next_id() };
                 let failure = Failure { message: &message, code: self.error.code() };
-                Reply::failure(head, Status::Error, failure).write_into(out);
+                let status = if self.error == Error::Late { Status::Timeout } else { Status::Error };
+                Reply::failure(head, status, failure).write_into(out);
             }
             Shape::PubSub => pubsub::write_refusal(out, self.u, &message),
             Shape::Rpc => rpc::write_failure(out, self.u, &self.rpc_failure(&message)),
@@ -75,6 +77,10 @@ impl<'a> Rejection<'a> {
         match self.error {
             Error::Role(_) => {
                 rpc::Failure { code: rpc::INVALID_ROLE, message, details: None, kind: "InvalidRole" }
+            }
+            Error::Overloaded | Error::Late | Error::UnknownOutcome => {
+                let details = Some(message);
+                rpc::Failure { code: rpc::UNAVAILABLE, message: "unavailable", details, kind: "Unavailable" }
             }
             _ => rpc::Failure {
                 code: rpc::MALFORMED,
