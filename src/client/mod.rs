@@ -13,17 +13,27 @@
 //! A lost connection stays lost; connect again. An error says whether the operation can have been
 //! applied, see [`Error::outcome`].
 //!
-//! ```no_run
-//! use mpreg::client::{Client, WriteOptions};
+//! ```
+//! # #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use mpreg::client::{Client, Durability, WriteOptions};
 //!
-//! # async fn example() -> Result<(), mpreg::client::Error> {
-//! let client = Client::connect("ws://127.0.0.1:9001").await?;
+//! # let dir = tempfile::tempdir()?;
+//! let node = mpreg::Node::new(dir.path()).listen("127.0.0.1:0".parse()?).start().await?;
+//! let client = Client::connect(&node.url()).await?;
+//!
 //! client.put(("users", "ada"), &vec!["admin", "author"]).await?;
 //! let roles: Option<Vec<String>> = client.get(("users", "ada")).await?;
-//! assert_eq!(roles.unwrap().len(), 2);
+//! assert_eq!(roles.unwrap_or_default().len(), 2);
 //!
 //! // Acknowledged only when it would survive a power cut.
-//! client.put_with(("users", "bob"), &0, WriteOptions::strong()).await?;
+//! let written = client.put_with(("users", "bob"), &0, WriteOptions::strong()).await?;
+//! assert_eq!(written.durability, Some(Durability::Strong));
+//!
+//! assert!(client.delete(("users", "ada")).await?);
+//! assert_eq!(client.get::<u32>(("users", "ada")).await?, None);
+//! # drop(client);
+//! # node.shutdown().await?;
 //! # Ok(())
 //! # }
 //! ```
