@@ -2,6 +2,7 @@
 
 mod cache;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod limits;
 pub mod node;
