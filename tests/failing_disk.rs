@@ -1,5 +1,5 @@
 //! A failed sync is final: nobody is told that a write lasts, and the node says that it must end.
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::Arc;
 use std::time::Duration;

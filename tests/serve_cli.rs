@@ -1,5 +1,5 @@
 //! The real binary from start to stop: banner, lock, signals, exit codes.
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! What clients see of the transports: raw bytes in, raw bytes out, against a whole node on both of them.
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 

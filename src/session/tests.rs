@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 
 use super::*;
-use crate::limits::{MESSAGE_BYTES_MAX, REPLY_MS_MAX, SILENCE_MS_MAX};
+use crate::limits::{MESSAGE_BYTES_MAX, REPLY_MS_MAX, SILENCE_MS_MAX, UPGRADE_MS, WRITE_STALL_MS_MAX};
 use crate::transport::budget::Budget;
 use crate::transport::origin::Origins;
 use crate::transport::slots::Slots;
@@ -343,4 +343,36 @@ async fn a_message_that_stands_still_is_given_up() {
     let begun = tokio::time::Instant::now();
     assert_eq!(peer.rest().await, b"");
     assert!(begun.elapsed() >= Duration::from_secs(10) && begun.elapsed() < Duration::from_secs(11));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_upgrade_that_does_not_come_to_its_end_is_given_up() {
+    let stage = Stage::new();
+    let mut peer = connect(&stage, 1 << 20);
+    peer.stream.write_all(b"GET / HTTP/1.1\r\nHost: ").await.unwrap();
+    let begun = tokio::time::Instant::now();
+    assert_eq!(peer.rest().await, b"");
+    assert_eq!(begun.elapsed().as_millis() as u64 / 10, UPGRADE_MS / 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_nothing_is_given_up() {
+    let stage = Stage::new();
+    let mut peer = connect(&stage, 1 << 24);
+    // 9 MB of replies for a pipe that holds 4 MiB.
+    peer.send(&["big"; 30]).await;
+    let begun = tokio::time::Instant::now();
+    peer.slots.drained().await;
+    assert_eq!(begun.elapsed().as_millis() as u64 / 100, WRITE_STALL_MS_MAX / 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_slowly_is_not() {
+    let stage = Stage::new();
+    let mut peer = connect(&stage, 1 << 24);
+    peer.send(&["big"; 30]).await;
+    for _ in 0..30 {
+        tokio::time::sleep(Duration::from_millis(WRITE_STALL_MS_MAX / 2)).await;
+        assert_eq!(peer.reply().await.len(), 300 * 1024);
+    }
 }
