@@ -8,6 +8,9 @@ pub const MESSAGE_BYTES_MAX: usize = 20 * 1024 * 1024;
 pub const FRAGMENTS_MAX: usize = 1024;
 /// Most messages handled before their replies are settled and written.
 pub const BATCH_MESSAGES_MAX: usize = 1024;
+/// Messages of a batch that are read before the first of them is handled, so that memory is fetched for all at
+/// once. More than a processor fetches at a time would gain nothing.
+pub const RUN_MESSAGES_MAX: usize = 16;
 /// A batch's replies are settled and written in pieces of about this size.
 pub const FLUSH_BYTES: usize = 1024 * 1024;
 /// Receive buffer of an idle connection; about seventy requests of the guide.

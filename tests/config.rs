@@ -1,4 +1,5 @@
 //! The configuration as operators meet it: files, environment and flags of the real binary.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -5,6 +5,7 @@
 //! shutdown ioctl **without a log flush**: what the page cache held is gone, as in a power cut. Then
 //! unmount, mount, start, audit. Needs root and loop devices; says so and passes where it cannot run.
 //! `CUTS` (default 6, CI 30) rounds.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The real binary from start to stop: banner, lock, signals, exit codes.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

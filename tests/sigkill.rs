@@ -1,6 +1,7 @@
 //! Promise: SIGKILL loses nothing that was acknowledged, at any level.
 //!
 //! `KILLS` (default 12) rounds against the real binary with four connections writing.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

@@ -3,15 +3,12 @@
 use mpreg_storage::store::{Error, Operation};
 
 use crate::cache::{Clerk, Desk, Patience, head, reached, timed};
-use crate::protocol::cache::{KeyText, Reply};
+use crate::protocol::cache::Reply;
 use crate::session::{self, Step};
 
 impl Desk<'_> {
-    pub(super) fn delete(mut self, key: &KeyText<'_>, reply: &mut session::Reply<'_>) -> Step {
-        if let Err(error) = self.clerk.encode(key) {
-            return self.refuse(&error, reply);
-        }
-        let operation = Operation::Delete { key: &self.clerk.key };
+    pub(super) fn delete(&mut self, key: &[u8], reply: &mut session::Reply<'_>) -> Step {
+        let operation = Operation::Delete { key };
         let staged = match self.patience {
             Patience::None => self.cache.store.stage(&operation),
             Patience::Blocking => self.cache.store.stage_blocking(&operation),

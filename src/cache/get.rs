@@ -9,27 +9,20 @@ use crate::protocol::cache::{EntryReply, KeyText, Level, Reply, Request, Status}
 use crate::session::{self, Step};
 
 impl Desk<'_> {
-    pub(super) fn get(mut self, key: &KeyText<'_>, reply: &mut session::Reply<'_>) -> Step {
-        if let Err(error) = self.clerk.encode(key) {
-            return self.refuse(&error, reply);
-        }
+    pub(super) fn get(&mut self, key: &KeyText<'_>, encoded: &[u8], reply: &mut session::Reply<'_>) -> Step {
         let mut answer = Hit { cache: self.cache, request: self.request, key, strong: self.is_strong() };
-        // The answer needs the clerk while its key is borrowed.
-        let encoded = std::mem::take(&mut self.clerk.key);
         let clerk = &mut *self.clerk;
         let now_us = clerk.now_us;
         let found =
-            self.cache.store.read(&encoded, now_us, |entry| answer.write(entry, Level::L1, clerk, reply));
-        let step = match found {
+            self.cache.store.read(encoded, now_us, |entry| answer.write(entry, Level::L1, clerk, reply));
+        match found {
             Read::Hit(()) => Step::Done,
             Read::Miss { observed } => self.miss(observed, reply),
             // Without L2 among its levels the request sees memory only.
             Read::Cold if !self.request.options.levels.has(Level::L2) => self.miss(Lsn::ZERO, reply),
             Read::Cold if self.patience == Patience::None => Step::Cold,
-            Read::Cold => self.get_cold(&encoded, &mut answer, reply),
-        };
-        self.clerk.key = encoded;
-        step
+            Read::Cold => self.get_cold(encoded, &mut answer, reply),
+        }
     }
 
     fn get_cold(&mut self, encoded: &[u8], answer: &mut Hit<'_>, reply: &mut session::Reply<'_>) -> Step {

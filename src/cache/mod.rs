@@ -14,6 +14,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
@@ -21,7 +22,7 @@ use mpreg_storage::record::Lsn;
 use mpreg_storage::store::{self, Store};
 
 use crate::protocol::cache::{
-    Command, Consistency, Durability, Head, KeyText, Options, Performance, Reply, Request,
+    Command, Consistency, Durability, Head, Options, Performance, Put, Reply, Request,
 };
 use crate::protocol::{Error, OperationIds};
 use crate::session::{self, Step};
@@ -50,7 +51,8 @@ impl Cache {
         let number = self.clerks.fetch_add(1, Ordering::Relaxed);
         Clerk {
             ids: OperationIds::new(self.process, number),
-            key: Vec::new(),
+            keys: Vec::new(),
+            ends: Vec::new(),
             extras: Vec::new(),
             now_us: 0,
             mark: Instant::now(),
@@ -84,8 +86,10 @@ pub(crate) enum Patience {
 #[derive(Debug)]
 pub(crate) struct Clerk {
     pub(crate) ids: OperationIds,
-    /// The encoded key of the request at hand.
-    key: Vec<u8>,
+    /// The encoded keys of the run at hand, one behind the other.
+    keys: Vec<u8>,
+    /// Where they end.
+    ends: Vec<usize>,
     /// The encoded metadata of the put at hand.
     extras: Vec<u8>,
     /// State time of this batch.
@@ -107,38 +111,85 @@ impl Clerk {
         cache.totals.add(&mut self.tally);
     }
 
-    /// Answers one request.
+    /// A run begins: keys encoded before are forgotten.
+    pub(crate) fn begin_run(&mut self) {
+        self.keys.clear();
+        self.ends.clear();
+    }
+
+    /// Encodes the key of a request of this run.
+    pub(crate) fn encode(&mut self, request: &Request<'_>) -> EncodedKey {
+        let (Command::Get(key) | Command::Delete(key) | Command::Put(Put { key, .. })) = &request.command
+        else {
+            return EncodedKey::None;
+        };
+        let start = self.keys.len();
+        match key.encode_into(&mut self.keys) {
+            Ok(()) => {
+                self.ends.push(self.keys.len());
+                EncodedKey::At(start..self.keys.len())
+            }
+            Err(error) => EncodedKey::Bad(error),
+        }
+    }
+
+    /// Starts loading the entries of all keys of this run.
+    pub(crate) fn prefetch(&self, cache: &Cache) {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        cache.store.prefetch(starts.zip(&self.ends).map(|(start, &end)| &self.keys[start..end]));
+    }
+
+    /// Answers one request of this run.
     pub(crate) fn answer(
         &mut self,
         cache: &Cache,
         request: &Request<'_>,
+        key: &EncodedKey,
         patience: Patience,
         reply: &mut session::Reply<'_>,
     ) -> Step {
         if cache.is_strong(&request.options) {
             reply.seen.timeout_ms = reply.seen.timeout_ms.max(request.options.timeout_ms.max(1));
         }
-        let desk = Desk { cache, clerk: self, request, patience };
-        match &request.command {
-            Command::Get(key) => desk.get(key, reply),
-            Command::Put(put) => desk.put(put, reply),
-            Command::Delete(key) => desk.delete(key, reply),
+        let mut desk = Desk { cache, clerk: self, request, patience };
+        let span = match key {
+            EncodedKey::At(span) => span.clone(),
+            EncodedKey::None => 0..0,
+            EncodedKey::Bad(error) => return desk.refuse(error, reply),
+        };
+        // The answer needs the clerk while its key is borrowed.
+        let keys = std::mem::take(&mut desk.clerk.keys);
+        let encoded = &keys[span];
+        let step = match &request.command {
+            Command::Get(key) => desk.get(key, encoded, reply),
+            Command::Put(put) => desk.put(put, encoded, reply),
+            Command::Delete(_) => desk.delete(encoded, reply),
             Command::Stats(key) => desk.stats(key.as_ref(), reply),
-        }
+        };
+        self.keys = keys;
+        step
     }
 
     /// The encoded key a request would be cold for.
     pub(crate) fn cold_key(&mut self, cache: &Cache, request: &Request<'_>) -> Option<Box<[u8]>> {
-        let (Command::Get(key) | Command::Delete(key)) = &request.command else { return None };
-        self.encode(key).ok()?;
-        let found = cache.store.read(&self.key, self.now_us, |_| ());
-        (found == store::Read::Cold).then(|| self.key.as_slice().into())
+        let (Command::Get(_) | Command::Delete(_)) = &request.command else { return None };
+        self.begin_run();
+        let EncodedKey::At(span) = self.encode(request) else { return None };
+        let key = &self.keys[span];
+        let found = cache.store.read(key, self.now_us, |_| ());
+        (found == store::Read::Cold).then(|| key.into())
     }
+}
 
-    fn encode(&mut self, key: &KeyText<'_>) -> Result<(), Error> {
-        self.key.clear();
-        key.encode_into(&mut self.key)
-    }
+/// The stored form of a request's key, made when the request is read.
+#[derive(Debug)]
+pub(crate) enum EncodedKey {
+    /// It has none.
+    None,
+    /// Where it stands among the keys of the run.
+    At(Range<usize>),
+    /// It is no key.
+    Bad(Error),
 }
 
 /// One request at one clerk.

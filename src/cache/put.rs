@@ -8,14 +8,12 @@ use crate::protocol::cache::{EntryReply, Level, Put, Reply};
 use crate::session::{self, Step};
 
 impl Desk<'_> {
-    pub(super) fn put(mut self, put: &Put<'_>, reply: &mut session::Reply<'_>) -> Step {
+    pub(super) fn put(&mut self, put: &Put<'_>, key: &[u8], reply: &mut session::Reply<'_>) -> Step {
         self.clerk.extras.clear();
-        let encoded =
-            self.clerk.encode(&put.key).and_then(|()| put.encode_extras_into(&mut self.clerk.extras));
-        if let Err(error) = encoded {
+        if let Err(error) = put.encode_extras_into(&mut self.clerk.extras) {
             return self.refuse(&error, reply);
         }
-        let Clerk { key, extras, .. } = &*self.clerk;
+        let extras = &self.clerk.extras;
         let (value, ttl_us) = (put.value.as_bytes(), put.metadata.ttl.map(|ttl| ttl.micros));
         let staged = match self.patience {
             Patience::None => self.cache.store.stage_put(key, value, ttl_us, extras),

@@ -12,7 +12,7 @@ use crate::protocol::cache::{EntryReply, KeyText, Reply};
 use crate::session::{self, Step};
 
 impl Desk<'_> {
-    pub(super) fn stats(mut self, key: Option<&KeyText<'_>>, reply: &mut session::Reply<'_>) -> Step {
+    pub(super) fn stats(&mut self, key: Option<&KeyText<'_>>, reply: &mut session::Reply<'_>) -> Step {
         if self.patience == Patience::None {
             return Step::Cold;
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use mpreg_storage::record::Lsn;
 use tokio::sync::watch;
 
-use crate::cache::{Cache, Clerk, Patience};
+use crate::cache::{Cache, Clerk, EncodedKey, Patience};
 use crate::protocol::{Error, Rejection, Request, parse, pubsub};
 use crate::rpc;
 use crate::session::{Failed, Reply, Service, Step};
@@ -20,17 +20,24 @@ pub(super) struct Desk {
     failure: Arc<watch::Sender<Option<String>>>,
 }
 
+/// A message that has been read.
+#[derive(Debug)]
+pub(super) struct Parsed<'m> {
+    request: Result<Request<'m>, Rejection<'m>>,
+    key: EncodedKey,
+}
+
 impl Desk {
     pub(super) fn new(cache: Arc<Cache>, failure: Arc<watch::Sender<Option<String>>>) -> Desk {
         Desk { clerk: cache.clerk(), cache, failure }
     }
 
-    fn dispatch(&mut self, message: &[u8], patience: Patience, reply: &mut Reply<'_>) -> Step {
-        match parse(message) {
+    fn dispatch(&mut self, message: &Parsed<'_>, patience: Patience, reply: &mut Reply<'_>) -> Step {
+        match &message.request {
             Ok(Request::Cache(request)) => {
-                return self.clerk.answer(&self.cache, &request, patience, reply);
+                return self.clerk.answer(&self.cache, request, &message.key, patience, reply);
             }
-            Ok(Request::Rpc(request)) => rpc::answer(&request, reply.out),
+            Ok(Request::Rpc(request)) => rpc::answer(request, reply.out),
             Ok(Request::PubSub(request)) => {
                 pubsub::write_refusal(
                     reply.out,
@@ -50,6 +57,25 @@ impl Service for Desk {
         Desk::new(Arc::clone(&self.cache), Arc::clone(&self.failure))
     }
 
+    type Parsed<'m> = Parsed<'m>;
+
+    fn begin_run(&mut self) {
+        self.clerk.begin_run();
+    }
+
+    fn read<'m>(&mut self, message: &'m [u8]) -> Parsed<'m> {
+        let request = parse(message);
+        let key = match &request {
+            Ok(Request::Cache(request)) => self.clerk.encode(request),
+            _ => EncodedKey::None,
+        };
+        Parsed { request, key }
+    }
+
+    fn prefetch(&self) {
+        self.clerk.prefetch(&self.cache);
+    }
+
     fn begin(&mut self) {
         self.clerk.begin(&self.cache);
     }
@@ -58,12 +84,14 @@ impl Service for Desk {
         self.clerk.end(&self.cache);
     }
 
-    fn handle(&mut self, message: &[u8], reply: &mut Reply<'_>) -> Step {
+    fn handle(&mut self, message: &Parsed<'_>, reply: &mut Reply<'_>) -> Step {
         self.dispatch(message, Patience::None, reply)
     }
 
     fn handle_cold(&mut self, message: &[u8], reply: &mut Reply<'_>) {
-        if self.dispatch(message, Patience::Blocking, reply) != Step::Done {
+        self.begin_run();
+        let parsed = self.read(message);
+        if self.dispatch(&parsed, Patience::Blocking, reply) != Step::Done {
             // Blocking answers are final; should one not be, the message is refused rather than lost.
             self.refuse(message, Error::Overloaded, reply.out);
         }

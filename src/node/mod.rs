@@ -39,25 +39,34 @@ use crate::config::Config;
 #[derive(Debug, Clone, Default)]
 pub struct Node {
     config: Config,
+    store: Option<Store>,
 }
 
 impl Node {
     /// A node with the defaults and its data in `dir`, which is created when absent.
     #[must_use]
     pub fn new(dir: impl AsRef<Path>) -> Node {
-        Node { config: Config { dir: dir.as_ref().into(), ..Config::default() } }
+        Node::with_config(Config { dir: dir.as_ref().into(), ..Config::default() })
     }
 
     /// A node with this configuration.
     #[must_use]
     pub fn with_config(config: Config) -> Node {
-        Node { config }
+        Node { config, store: None }
     }
 
     /// Listens on `address` instead of the default; port 0 lets the system choose.
     #[must_use]
     pub fn listen(mut self, address: SocketAddr) -> Node {
         self.config.listen = vec![address];
+        self
+    }
+
+    /// Serves a store that is open already, whatever the configuration says of stores. [`Running::shutdown`] closes
+    /// it.
+    #[must_use]
+    pub fn over(mut self, store: Store) -> Node {
+        self.store = Some(store);
         self
     }
 
@@ -77,9 +86,10 @@ impl Node {
     pub async fn start(self) -> Result<Running, Error> {
         let config = self.config;
         config.check()?;
-        let options = store_options(&config);
-        let opened = tokio::task::spawn_blocking(move || Store::open(options)).await;
-        let store = opened.map_err(|error| Error::Internal(error.to_string()))??;
+        let store = match self.store {
+            Some(store) => store,
+            None => open_store(&config).await?,
+        };
         let mut listeners = Vec::new();
         for &address in &config.listen {
             let listener = TcpListener::bind(address).await;
@@ -91,6 +101,12 @@ impl Node {
         }
         Ok(running)
     }
+}
+
+async fn open_store(config: &Config) -> Result<Store, Error> {
+    let options = store_options(config);
+    let opened = tokio::task::spawn_blocking(move || Store::open(options)).await;
+    Ok(opened.map_err(|error| Error::Internal(error.to_string()))??)
 }
 
 fn store_options(config: &Config) -> Options {

@@ -22,6 +22,8 @@ use crate::transport::slots::Slots;
 
 /// How often a public listener without authentication is warned about.
 const WARNING_PERIOD: Duration = Duration::from_secs(60);
+/// How often an idle node looks whether its store is still well.
+const HEALTH_PERIOD: Duration = Duration::from_millis(500);
 
 /// A running node. Dropping it stops listening and waits for nothing: call [`Running::shutdown`].
 #[derive(Debug)]
@@ -62,7 +64,10 @@ impl Running {
         // Any number that differs from start to start will do; the standard hasher is seeded with one.
         let process = RandomState::new().hash_one(std::process::id());
         let cache = Arc::new(Cache::new(store.clone(), config.level, process));
-        let desk = Desk::new(cache, Arc::new(sender));
+        let sender = Arc::new(sender);
+        let mut tasks = Tasks::default();
+        tasks.spawn(watch_health(store.clone(), Arc::clone(&sender)));
+        let desk = Desk::new(cache, sender);
         let budget = Budget::new(config.request_memory_bytes);
         let origins = Origins::new(&config.origins);
         Running {
@@ -72,7 +77,7 @@ impl Running {
             door: Arc::new(Door::new(desk, budget, origins, config.message_bytes_max)),
             failure,
             drain_timeout: config.drain_timeout,
-            tasks: Tasks::default(),
+            tasks,
         }
     }
 
@@ -152,6 +157,18 @@ impl Running {
         let store = self.store.clone();
         let closed = tokio::task::spawn_blocking(move || store.close()).await;
         Ok(closed.map_err(|error| Error::Internal(error.to_string()))??)
+    }
+}
+
+/// A session notices a failed store when it waits for it; a background sync that fails is noticed here.
+async fn watch_health(store: Store, failure: Arc<watch::Sender<Option<String>>>) {
+    let mut period = tokio::time::interval(HEALTH_PERIOD);
+    loop {
+        period.tick().await;
+        if let Some(cause) = store.failure() {
+            failure.send_replace(Some(cause));
+            return;
+        }
     }
 }
 

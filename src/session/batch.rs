@@ -6,7 +6,7 @@ use std::time::Duration;
 use mpreg_storage::mutants::{Bug, planted};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::limits::{COLD_KEYS_MAX, FLUSH_BYTES, INBOX_BYTES, REPLY_MS_MAX};
+use crate::limits::{COLD_KEYS_MAX, FLUSH_BYTES, INBOX_BYTES, REPLY_MS_MAX, RUN_MESSAGES_MAX};
 use crate::protocol::Error as Refusal;
 use crate::session::{Ended, Failed, Reply, Seen, Service, Session, Step};
 use crate::transport::codec::{Fault, Kind};
@@ -24,8 +24,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
         let (mut sent, mut at) = (0, 0);
         self.service.begin();
         while at < self.batch.len() {
-            match self.answer(at) {
-                Step::Done => at += 1,
+            let (handled, step) = self.answer_run(at);
+            at += handled;
+            match step {
+                Step::Done => {}
                 Step::Cold => {
                     self.answer_cold(at).await;
                     at += 1;
@@ -49,25 +51,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
         self.release(sent, at).await
     }
 
-    /// Answers one message of the batch into the out buffer. One that is not done leaves no trace there.
-    fn answer(&mut self, at: usize) -> Step {
-        let message = &self.batch[at];
-        let bytes = &self.line.inbox.unread()[message.span.clone()];
-        let Kind::Message { text } = message.kind else {
-            self.codec.pong(bytes, &mut self.out);
-            return Step::Done;
-        };
-        self.text = text;
-        let begun = self.codec.begin(&mut self.out);
-        let step = if self.out_lease.budget().exhausted() {
-            self.service.refuse(bytes, Refusal::Overloaded, &mut self.out);
-            Step::Done
-        } else {
-            self.service.handle(bytes, &mut Reply { out: &mut self.out, seen: &mut self.seen })
-        };
-        self.codec.end(begun, text, &mut self.out);
-        self.out_lease.force(self.out.capacity().saturating_sub(INBOX_BYTES));
-        step
+    /// Answers a run of messages from `at` on into the out buffer, and tells how many. It ends early at the first
+    /// that is not done, which leaves no trace there, and where the out buffer is full enough.
+    fn answer_run(&mut self, at: usize) -> (usize, Step) {
+        let unread = self.line.inbox.unread();
+        let run = &self.batch[at..self.batch.len().min(at + RUN_MESSAGES_MAX)];
+        let mut parsed: [Option<V::Parsed<'_>>; RUN_MESSAGES_MAX] = [const { None }; RUN_MESSAGES_MAX];
+        self.service.begin_run();
+        for (message, place) in run.iter().zip(&mut parsed) {
+            if message.kind != Kind::Ping {
+                *place = Some(self.service.read(&unread[message.span.clone()]));
+            }
+        }
+        if run.len() > 1 {
+            self.service.prefetch();
+        }
+        for (handled, (message, parsed)) in run.iter().zip(&parsed).enumerate() {
+            let (Kind::Message { text }, Some(parsed)) = (message.kind, parsed) else {
+                self.codec.pong(&unread[message.span.clone()], &mut self.out);
+                continue;
+            };
+            self.text = text;
+            let begun = self.codec.begin(&mut self.out);
+            let step = if self.out_lease.budget().exhausted() {
+                self.service.refuse(&unread[message.span.clone()], Refusal::Overloaded, &mut self.out);
+                Step::Done
+            } else {
+                self.service.handle(parsed, &mut Reply { out: &mut self.out, seen: &mut self.seen })
+            };
+            self.codec.end(begun, text, &mut self.out);
+            self.out_lease.force(self.out.capacity().saturating_sub(INBOX_BYTES));
+            if step != Step::Done {
+                return (handled, step);
+            }
+            if self.out.len() >= FLUSH_BYTES {
+                return (handled + 1, Step::Done);
+            }
+        }
+        (run.len(), Step::Done)
     }
 
     fn refuse(&mut self, at: usize, refusal: Refusal) {

@@ -67,14 +67,26 @@ pub(crate) trait Service: Send + 'static {
     /// A service for another connection, or for one answer off the workers.
     fn fork(&self) -> Self;
 
+    /// A message, read and understood as far as that needs no store; so that a run of them can be looked ahead.
+    type Parsed<'m>;
+
     /// A batch begins.
     fn begin(&mut self);
+
+    /// A run of messages begins: they are read one after the other, then handled in the same order.
+    fn begin_run(&mut self);
+
+    /// Reads the next message of the run.
+    fn read<'m>(&mut self, message: &'m [u8]) -> Self::Parsed<'m>;
+
+    /// All of the run have been read: the memory that handling them will touch may be fetched together.
+    fn prefetch(&self);
 
     /// A batch ends.
     fn end(&mut self);
 
     /// Handles one message, in order. Does not block on I/O: what would have to is [`Step::Cold`].
-    fn handle(&mut self, message: &[u8], reply: &mut Reply<'_>) -> Step;
+    fn handle(&mut self, message: &Self::Parsed<'_>, reply: &mut Reply<'_>) -> Step;
 
     /// Handles a message that was [`Step::Cold`]. Blocks; called off the async workers.
     fn handle_cold(&mut self, message: &[u8], reply: &mut Reply<'_>);

@@ -46,11 +46,21 @@ impl Service for Arc<Stage> {
         Arc::clone(self)
     }
 
+    type Parsed<'m> = &'m [u8];
+
     fn begin(&mut self) {}
+
+    fn begin_run(&mut self) {}
+
+    fn read<'m>(&mut self, message: &'m [u8]) -> &'m [u8] {
+        message
+    }
+
+    fn prefetch(&self) {}
 
     fn end(&mut self) {}
 
-    fn handle(&mut self, message: &[u8], reply: &mut Reply<'_>) -> Step {
+    fn handle(&mut self, message: &&[u8], reply: &mut Reply<'_>) -> Step {
         let text = std::str::from_utf8(message).unwrap();
         if self.cold_key(message).is_some() {
             return Step::Cold;

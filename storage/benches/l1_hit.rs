@@ -18,7 +18,7 @@ use support::{KEYS, Key, Value, key, timed, value, zipf};
 
 type Hasher = foldhash::fast::RandomState;
 const NOW_US: u64 = 1_700_000_000_000_000;
-const SEQUENCE: usize = 4_000_000;
+const SEQUENCE: usize = 2_000_000;
 const THREADS: [usize; 2] = [1, 2];
 
 fn fields(value: &[u8]) -> EntryFields<'_> {
@@ -39,6 +39,10 @@ trait Peer: Sync {
     fn name(&self) -> &'static str;
     fn get(&self, key: &Key) -> bool;
     fn put(&self, key: &Key, value: &Value);
+    /// Keeps what a miss brought from elsewhere.
+    fn fill(&self, key: &Key, value: &Value) {
+        self.put(key, value);
+    }
 }
 
 fn ends(value: &[u8]) -> bool {
@@ -65,6 +69,9 @@ impl Peer for Ours {
         // The store's write: applied dirty, cleaned by a checkpoint later. Here at once.
         let applied = self.0.apply(key, &fields(value));
         self.0.clean(&applied.entry);
+    }
+    fn fill(&self, key: &Key, value: &Value) {
+        self.0.fill(self.0.fill_token(key), key, &fields(value));
     }
 }
 
@@ -169,7 +176,7 @@ impl Workload {
                 if writes > 0 && at % 100 < writes {
                     peer.put(key, &value(number));
                 } else if !peer.get(key) && on_miss {
-                    peer.put(key, &value(number));
+                    peer.fill(key, &value(number));
                 }
             }
         })

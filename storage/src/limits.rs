@@ -22,6 +22,9 @@ pub const TABLE_CACHE_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
 pub const FILTER_BITS_PER_KEY_DEFAULT: u32 = 10;
 /// Keys the negative filter has room for at least, so that a young store does not rebuild it all the time.
 pub const FILTER_KEYS_MIN: u64 = 64 * 1024;
+/// Changed rows from which on a checkpoint also gives back the pages it replaced, at the price of a
+/// second, empty commit.
+pub const TABLE_RECLAIM_ROWS_MIN: u64 = 4096;
 /// Cells of dropped structures that one checkpoint removes; the rest waits for the next ones.
 pub const CELLS_DROPPED_PER_CHECKPOINT_MAX: usize = 64 * 1024;
 /// Problems a verification lists one by one; it counts the others.
@@ -32,5 +35,10 @@ pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 pub const SEGMENT_BYTES_MIN: u64 = 4 * 1024;
 /// Longest log segment file that may be asked for. Longer than one frame body, whatever is asked.
 pub const SEGMENT_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
+/// Shortest file an opening begins with when there is no spare: a start must not wait for a whole segment of
+/// zeros. The part of an ordinary segment it takes otherwise is `SEGMENT_FIRST_PART`.
+pub const SEGMENT_FIRST_BYTES_MIN: u64 = 64 * 1024;
+/// See [`SEGMENT_FIRST_BYTES_MIN`]: one part in so many.
+pub const SEGMENT_FIRST_PART: u64 = 16;
 /// Longest name of a log ("main", "topics"), in ASCII bytes.
 pub const LOG_NAME_BYTES_MAX: usize = 16;

@@ -7,6 +7,7 @@
 //! sample of images the recovery itself dies at each of its own operations.
 //!
 //! `CRASH_SEEDS` (default 2) and `CRASH_SPREAD` (default 2) make it longer; `CRASH_SEED` replays one.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 
@@ -56,7 +57,7 @@ fn enumerate(seed: u64, steps: u64, each_max: usize) -> Tally {
             let (lsn, epoch) = promised(&acks, at, &spec);
             let image = replay.image(&spec);
             tally.images += 1;
-            if tally.images % 61 == 0 {
+            if tally.images.is_multiple_of(61) {
                 kill_recovery(&replay.image(&spec), &history, lsn, epoch, seed, &mut tally);
             }
             if let Err(wrong) = judge(&image, &history, lsn, epoch, seed ^ at) {

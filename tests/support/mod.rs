@@ -1,4 +1,5 @@
 //! The real binary, driven over the real wire by the simplest client there is.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -176,7 +177,7 @@ pub mod promises {
         while !stop.load(Ordering::Relaxed) {
             from += 1;
             let id = format!("w{writer}-{}", from % 50);
-            let level = if from % 3 == 0 { "strong" } else { "eventual" };
+            let level = if from.is_multiple_of(3) { "strong" } else { "eventual" };
             let promise = book.keys.entry(id.clone()).or_default();
             promise.sent = from;
             let Ok(reply) = client.put(&id, &json!({"n": from}), level) else { return };

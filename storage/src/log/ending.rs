@@ -14,7 +14,7 @@
 //! | E | bytes of an earlier life | nothing | no | end |
 //! | F | a frame that does not verify | nothing | no | torn tail |
 //! | G | rolling footer, next header does not verify | nothing | no | torn tail |
-//! | H | as C, D, E, F | frames | no | torn tail: later pages without earlier ones |
+//! | H | as C to G | frames | no | torn tail: later pages without earlier ones |
 //! | I | as B to G | - | yes | corrupt: it was durable |
 //! | J | as B to G | frames that a crash cannot leave there | no | corrupt |
 //! | K | the file is shorter than it was made | - | - | corrupt: a crash never cuts a file |
@@ -53,7 +53,7 @@ pub enum Evidence {
     Nothing,
     /// Whole frames: pages reached the disk out of order.
     Frames,
-    /// Frames under a damaged header, or anything begun behind a clean stop.
+    /// Frames in the very file whose header is damaged, or anything begun behind a clean stop.
     Impossible,
 }
 
@@ -125,7 +125,7 @@ pub const ROWS: [Row; 15] = [
     row('G', &[Stop::HeaderBroken], NOTHING, NO, Verdict::Torn, "torn tail: next segment half-begun"),
     row(
         'H',
-        &[Stop::Rolled, Stop::Zeros, Stop::Stale, Stop::Broken],
+        &[Stop::Rolled, Stop::HeaderBroken, Stop::Zeros, Stop::Stale, Stop::Broken],
         &[Evidence::Frames],
         NO,
         Verdict::Torn,
@@ -133,14 +133,7 @@ pub const ROWS: [Row; 15] = [
     ),
     row('I', FAULTS, ANY, &[true], Verdict::Corrupt, "records that were durable do not verify"),
     row('J', FAULTS, &[Evidence::Impossible], NO, Verdict::Corrupt, "segment header is damaged"),
-    row(
-        'J',
-        &[Stop::Closed, Stop::HeaderBroken],
-        &[Evidence::Frames],
-        NO,
-        Verdict::Corrupt,
-        "frames behind a clean stop or a damaged header",
-    ),
+    row('J', &[Stop::Closed], &[Evidence::Frames], NO, Verdict::Corrupt, "frames behind a clean stop"),
     row('K', &[Stop::Cut], ANY, BOTH, Verdict::Corrupt, "segment file is shorter than it was made"),
     row('L', &[Stop::Newer], ANY, BOTH, Verdict::Newer, "written by a newer version"),
     row('M', &[Stop::Gap], ANY, BOTH, Verdict::Missing, "a segment is missing"),

@@ -117,7 +117,8 @@ impl Log {
     /// again, the log on the disk is still legal. `Options`.
     ///
     /// # Cost
-    /// Reads every header and footer, and all frames above `known_durable`; makes one segment file.
+    /// Reads every header and footer, and all frames above `known_durable`; begins one segment file, which is a
+    /// short one unless a spare is at hand. Call [`prepare`](Log::prepare) soon after.
     pub fn open(
         disk: Arc<dyn Disk>,
         rng: &dyn Rng,
@@ -132,6 +133,9 @@ impl Log {
         let walked = walk::walk(&survey, known_durable)?;
         let segment_bytes = options.segment_bytes.next_multiple_of(SEGMENT_BYTES_MIN);
         let mut pool = Pool::new(disk, dir, segment_bytes, options.spare_segments_max, survey.next_id);
+        if walked.row.verdict == Verdict::New {
+            sync_parent(&pool, dir)?;
+        }
         tidy_before(&mut pool, &mut survey)?;
 
         let clean = walked.row.verdict == Verdict::Clean && epoch_floor <= survey.epoch();
@@ -157,6 +161,14 @@ fn check(options: &Options, known_durable: Lsn) -> Result<LogName, Error> {
     }
     LogName::new(&options.name)
         .ok_or(Error::Options { what: "a log's name has 1 to 16 printable ASCII bytes" })
+}
+
+/// A new directory lasts only when its own name does.
+fn sync_parent(pool: &Pool, dir: &Path) -> Result<(), Error> {
+    match dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => pool.sync(parent),
+        None => Ok(()),
+    }
 }
 
 fn next_epoch(survey: &Survey, floor: Epoch, clean: bool) -> Result<Epoch, Error> {
@@ -201,10 +213,11 @@ fn segments(survey: &Survey, walked: &Walked, tail: &Tail, writer: &Writer) -> V
     segments
 }
 
-/// Puts away every segment file that does not count any more. The fresh segment supersedes them, so a crash
+/// Puts away every segment file that does not count any more, newest first, so that the oldest file there is
+/// always has a header. The fresh segment supersedes them, so a crash
 /// in between only leaves work for the next opening.
 fn tidy_after(pool: &mut Pool, survey: Survey, segments: &VecDeque<Arc<Segment>>) -> Result<(), Error> {
-    for segment in survey.segments {
+    for segment in survey.segments.into_iter().rev() {
         let counts = segments.iter().any(|counting| counting.header.id == segment.id);
         if !counts {
             pool.put_away(segment.id, segment.file_bytes, true)?;

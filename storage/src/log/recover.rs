@@ -78,12 +78,7 @@ pub(super) fn begin(
     tail: &Tail,
     mut fresh: Fresh,
 ) -> Result<(Writer, u64), Error> {
-    let needed_bytes = file_bytes_for(tail.bytes);
-    let blank = match pool.blank(needed_bytes) {
-        // A full disk must not keep the log shut: reads go on, and writes are refused until there is space.
-        Err(Error::NoSpace { .. }) => pool.short_blank(needed_bytes)?,
-        other => other?,
-    };
+    let blank = pool.first_blank(file_bytes_for(tail.bytes))?;
     let header = Header {
         name: fresh.name,
         id: blank.id,
@@ -107,6 +102,7 @@ pub(super) fn begin(
 fn finish(pool: &mut Pool, dir: &Path, writer: &Writer, blank: Blank) -> Result<(), Error> {
     writer.segment.take_unsynced();
     blank.file.sync_data().map_err(Error::io("syncing the fresh segment in", dir))?;
+    writer.segment.set_begun();
     pool.name(blank)?;
     Ok(())
 }

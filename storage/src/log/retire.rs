@@ -9,6 +9,7 @@ impl Log {
     /// Retires every sealed segment whose records are all at or below `through` (inclusive) and durable.
     /// They become spares or are removed. Returns how many.
     ///
+    /// A segment stays while the header of the next one is not durable: what is left must begin with one.
     /// Oldest first, each name gone for good before the next is touched, so a crash never leaves a hole.
     /// A segment that a [`Reader`](super::Reader) still holds is removed, never reused under its eyes.
     ///
@@ -28,7 +29,7 @@ impl Log {
                 let mut segments = shared.segments.lock();
                 let due =
                     segments.front().is_some_and(|first| first.is_sealed() && first.last_lsn() <= through);
-                if !due || segments.len() < 2 {
+                if !due || !segments.get(1).is_some_and(|next| next.is_begun()) {
                     return Ok(retired);
                 }
                 segments.pop_front()

@@ -33,6 +33,7 @@ pub(super) struct Segment {
     last_lsn: AtomicU64,
     sealed: AtomicBool,
     unsynced: AtomicBool,
+    begun: AtomicBool,
     /// False for what an unclean stop left without a footer.
     pub footer_due: bool,
 }
@@ -47,6 +48,7 @@ impl Segment {
             last_lsn: AtomicU64::new(header.base_lsn.prev().0),
             sealed: AtomicBool::new(false),
             unsynced: AtomicBool::new(false),
+            begun: AtomicBool::new(false),
             footer_due: true,
         }
     }
@@ -63,6 +65,7 @@ impl Segment {
             end: AtomicU64::new(end),
             last_lsn: AtomicU64::new(last_lsn.0),
             sealed: AtomicBool::new(true),
+            begun: AtomicBool::new(true),
             footer_due,
             ..Segment::active(header, file)
         }
@@ -114,5 +117,17 @@ impl Segment {
     pub fn take_unsynced(&self) -> bool {
         // Pairs with the store in `mark_unsynced`: every write before the mark is before this sync.
         self.unsynced.swap(false, Ordering::AcqRel)
+    }
+
+    /// True once a sync covered the header: from then on the log can begin with this segment.
+    pub fn is_begun(&self) -> bool {
+        // Pairs with the release in `set_begun`.
+        self.begun.load(Ordering::Acquire)
+    }
+
+    /// A sync of the file returned.
+    pub fn set_begun(&self) {
+        // Pairs with the acquire in `is_begun`.
+        self.begun.store(true, Ordering::Release);
     }
 }

@@ -3,7 +3,8 @@
 //! A sync of a file whose length and blocks are settled writes no metadata, which is why a segment is filled
 //! with zeros before its first frame, and why a retired one is kept. A *spare* holds the bytes of its earlier
 //! life; salt, id and chain keep them from ever looking valid. Only its header is wiped, and synced, before
-//! the file gets a segment's name: a valid header under such a name always belongs to that name.
+//! the file gets a segment's name: a valid header under such a name always belongs to that name. And no file ever
+//! holds frames of a number above the one in its name, so a number never comes twice.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use super::Error;
 use super::header::HEADER_BYTES;
 use super::names::{self, FileKind};
 use crate::disk::{Disk, DiskFile, OpenMode};
+use crate::limits::{SEGMENT_BYTES_MIN, SEGMENT_FIRST_BYTES_MIN, SEGMENT_FIRST_PART};
 use crate::record::SegmentId;
 
 /// Zeros written at a time when a file is made.
@@ -58,8 +60,13 @@ impl Pool {
         names::path(&self.dir, id, kind)
     }
 
-    pub fn sync_dir(&self) -> Result<(), Error> {
-        self.disk.sync_dir(&self.dir).map_err(Error::io("syncing directory", &self.dir))
+    /// Makes the names in `dir` durable.
+    pub fn sync(&self, dir: &Path) -> Result<(), Error> {
+        self.disk.sync_dir(dir).map_err(Error::io("syncing directory", dir))
+    }
+
+    fn sync_dir(&self) -> Result<(), Error> {
+        self.sync(&self.dir)
     }
 
     pub fn remove(&self, id: SegmentId, kind: FileKind) -> Result<(), Error> {
@@ -100,7 +107,7 @@ impl Pool {
     }
 
     /// Makes one prepared file of at least `file_bytes`, unless there is one. True when it was made.
-    /// Cost: a spare costs a 96-byte write, a sync and a directory sync; a new file its length in zeros.
+    /// Cost: a spare costs a 96-byte write, a sync and two directory syncs; a new file its length in zeros.
     pub fn prepare(&mut self, file_bytes: u64) -> Result<bool, Error> {
         if let Some(prepared) = &self.prepared {
             if prepared.file_bytes >= file_bytes {
@@ -110,21 +117,35 @@ impl Pool {
             self.prepared = None;
             self.put_away(id, file_bytes, true)?;
         }
-        let blank = self.blank(file_bytes)?;
+        let blank = self.blank(file_bytes.max(self.segment_bytes))?;
         self.prepared = Some(self.name(blank)?);
         Ok(true)
     }
 
-    /// Makes a file of at least `file_bytes` bytes without a final name.
+    /// The file an opening begins with, at least `needed_bytes` long: a spare, or a short one when there is none,
+    /// so that a start need not wait for the zeros of a whole segment.
+    pub fn first_blank(&mut self, needed_bytes: u64) -> Result<Blank, Error> {
+        let part = (self.segment_bytes / SEGMENT_FIRST_PART).max(SEGMENT_FIRST_BYTES_MIN);
+        let ordinary = !self.spares.is_empty() && needed_bytes <= self.segment_bytes;
+        let wanted =
+            if ordinary { self.segment_bytes } else { part.min(self.segment_bytes).max(needed_bytes) };
+        match self.blank(wanted) {
+            // A full disk must not keep the log shut: reads go on, and writes are refused until there is space.
+            Err(Error::NoSpace { .. }) if needed_bytes < wanted => self.blank(needed_bytes),
+            other => other,
+        }
+    }
+
+    /// Makes a file of `file_bytes` bytes, in whole pages, without a final name.
     ///
     /// # Errors
     /// `NoSpace`; `Io`. Either way the half-made file is removed.
-    pub fn blank(&mut self, file_bytes: u64) -> Result<Blank, Error> {
+    fn blank(&mut self, file_bytes: u64) -> Result<Blank, Error> {
         let id = SegmentId(self.next_id);
         self.next_id =
             self.next_id.checked_add(1).ok_or(Error::Options { what: "segment numbers are used up" })?;
         let path = self.path(id, FileKind::Unfinished);
-        let file_bytes = file_bytes.max(self.segment_bytes);
+        let file_bytes = file_bytes.next_multiple_of(SEGMENT_BYTES_MIN);
         let spare = if file_bytes == self.segment_bytes { self.spares.pop() } else { None };
         let made = match spare {
             Some(spare) => self.wipe(spare, &path),
@@ -140,14 +161,6 @@ impl Pool {
         }
     }
 
-    /// The shortest file that holds `file_bytes`, for an opening on a disk too full for an ordinary one.
-    pub fn short_blank(&mut self, file_bytes: u64) -> Result<Blank, Error> {
-        let ordinary = std::mem::replace(&mut self.segment_bytes, 0);
-        let blank = self.blank(file_bytes);
-        self.segment_bytes = ordinary;
-        blank
-    }
-
     /// Gives a blank its final name and makes the name durable.
     pub fn name(&mut self, blank: Blank) -> Result<Prepared, Error> {
         let Blank { id, file, file_bytes, path } = blank;
@@ -159,6 +172,9 @@ impl Pool {
 
     fn wipe(&self, spare: SegmentId, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         self.disk.rename(&self.path(spare, FileKind::Spare), path)?;
+        // The new number must last before frames of that number stand in the file. Otherwise a crash brings back
+        // the old name, the number is given out again, and those frames would verify under it.
+        self.disk.sync_dir(&self.dir)?;
         let file = self.disk.open(path, OpenMode::ReadWrite)?;
         file.write_at(0, &[0; HEADER_BYTES])?;
         file.sync_data()?;

@@ -51,6 +51,8 @@ impl Shared {
         segment.file.sync_data().map_err(|source| {
             // The kernel may have marked the pages clean: asking again would be believed, and wrong.
             self.poison(Error::Sync { segment: segment.header.id, source })
-        })
+        })?;
+        segment.set_begun();
+        Ok(())
     }
 }

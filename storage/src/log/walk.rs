@@ -16,6 +16,7 @@ use super::header::{Header, HeaderFound};
 use super::scan::{SegmentScan, Step, Tip};
 use super::source::Source;
 use super::survey::{SegmentFile, Survey};
+use crate::limits::SEGMENT_BYTES_MIN;
 use crate::record::{Lsn, SegmentId};
 
 /// A segment that counts, and how far.
@@ -108,9 +109,17 @@ impl Walk<'_> {
             }
         }
         counting.reverse();
-        let Some((at, first)) = counting.first() else { return Ok(counting) };
-        // Below the first one nothing may stand that ever held records: retiring renames before it wipes.
-        if let Some(odd) = self.survey.segments[..*at].iter().find(|segment| segment.valid().is_none()) {
+        // Files get their full length before their name; a crash never shortens them.
+        let cut = self.survey.segments.iter().find(|segment| segment.file_bytes < SEGMENT_BYTES_MIN);
+        if let Some(cut) = cut {
+            let (segment, lsn) = (cut.id, self.known_durable.plus(1));
+            let what = row_for(Stop::Cut, Evidence::Nothing, false).text;
+            return Err(Error::Corrupt { segment, offset: 0, lsn, what });
+        }
+        let Some((_, first)) = counting.first() else { return Ok(counting) };
+        // The oldest file always has a header: retiring renames before it wipes, and opening puts away the
+        // newest leftover first.
+        if let Some(odd) = self.survey.segments.first().filter(|segment| segment.valid().is_none()) {
             return Err(self.corrupt_header(odd, self.known_durable.plus(1)));
         }
         if first.base_lsn > self.known_durable.plus(1) {

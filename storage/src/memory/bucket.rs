@@ -42,6 +42,12 @@ impl Word {
         NonNull::new(self.0.map_addr(|address| address & POINTER_MASK))
     }
 
+    /// Which of the words have this tag, a bit each. No branch: which slot matches cannot be predicted.
+    #[inline]
+    pub(super) fn matches(words: &[Word; SLOTS], tag: u16) -> u32 {
+        words.iter().enumerate().fold(0, |bits, (at, word)| bits | u32::from(word.tag() == tag) << at)
+    }
+
     /// The pointer when the slot is taken and has this tag: the readers' test, one comparison.
     #[inline]
     pub(super) fn tagged(self, tag: u16) -> Option<NonNull<u8>> {
@@ -96,6 +102,12 @@ const _: () = assert!(size_of::<Bucket>() == 64);
 impl Bucket {
     pub(super) fn empty() -> Bucket {
         Bucket { slots: std::array::from_fn(|_| Slot::empty()), next: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// All slots, each loaded once.
+    #[inline]
+    pub(super) fn words(&self) -> [Word; SLOTS] {
+        std::array::from_fn(|at| self.slots[at].load())
     }
 
     /// The next bucket of the chain.

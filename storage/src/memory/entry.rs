@@ -239,8 +239,8 @@ impl Entry {
     }
 
     /// The pointer a slot keeps.
-    pub(super) fn as_ptr(&self) -> *mut u8 {
-        self.0.as_ptr().cast()
+    pub(super) fn as_ptr(&self) -> NonNull<u8> {
+        self.0.cast()
     }
 
     /// The entry behind a slot's pointer.
@@ -279,7 +279,7 @@ impl Entry {
     #[inline]
     unsafe fn bytes(&self, offset: usize, bytes: usize) -> &[u8] {
         // SAFETY: the caller's promise; the pointer covers the whole allocation, not only the header.
-        unsafe { slice::from_raw_parts(self.as_ptr().add(offset), bytes) }
+        unsafe { slice::from_raw_parts(self.as_ptr().as_ptr().add(offset), bytes) }
     }
 
     /// # Safety
@@ -387,7 +387,7 @@ impl EntryRef {
     }
 
     /// Gives the reference to a slot of the table. Taken back by [`EntryRef::from_ptr`].
-    pub(super) fn into_ptr(self) -> *mut u8 {
+    pub(super) fn into_ptr(self) -> NonNull<u8> {
         let pointer = self.as_ptr();
         std::mem::forget(self);
         pointer
@@ -439,7 +439,7 @@ impl Drop for EntryRef {
             let layout = self.layout();
             // SAFETY: the last holder let go, so nobody reads any more; `layout` is computed from the same
             // lengths as at the allocation.
-            unsafe { dealloc(self.as_ptr(), layout) }
+            unsafe { dealloc(self.as_ptr().as_ptr(), layout) }
         }
     }
 }
@@ -522,7 +522,7 @@ mod tests {
         let second = entry.clone();
         let pointer = entry.into_ptr();
         // SAFETY: the pointer was given away one line above.
-        drop(unsafe { EntryRef::from_ptr(NonNull::new(pointer).unwrap()) });
+        drop(unsafe { EntryRef::from_ptr(pointer) });
         assert_eq!(second.value(), b"value");
         assert_eq!(second.allocated_bytes(), 64, "40 + 1 + 5 + 8 of malloc, rounded to 16");
     }

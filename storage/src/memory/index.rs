@@ -5,8 +5,8 @@
 
 use std::ptr::NonNull;
 
-use super::bucket::{Bucket, Slot};
-use super::entry::Entry;
+use super::bucket::{Bucket, Slot, Word};
+use super::entry::{Entry, EntryRef};
 use super::hash::{Fragment, KeyHash};
 
 /// Entries per bucket above which the table grows; seven fit before a bucket overflows.
@@ -60,13 +60,18 @@ impl Index {
     pub(super) fn find(&self, hash: KeyHash, key: &[u8]) -> Option<Resident<'_>> {
         let mut bucket = self.bucket(hash.place());
         loop {
-            for slot in &bucket.slots {
-                if let Some(pointer) = slot.load().tagged(hash.tag()) {
-                    let resident = Resident::new(slot, pointer);
+            let words = bucket.words();
+            let mut matches = Word::matches(&words, hash.tag());
+            while matches != 0 {
+                let at = matches.trailing_zeros() as usize;
+                if let Some(pointer) = words[at].pointer() {
+                    prefetch_entry(pointer);
+                    let resident = Resident::new(&bucket.slots[at], pointer);
                     if resident.entry.key() == key {
                         return Some(resident);
                     }
                 }
+                matches &= matches - 1;
             }
             bucket = bucket.next()?;
         }
@@ -74,7 +79,7 @@ impl Index {
 
     /// Finds the slot of exactly this version. Only under the shard lock.
     pub(super) fn find_version(&self, hash: KeyHash, entry: &Entry) -> Option<&Slot> {
-        let wanted = NonNull::new(entry.as_ptr());
+        let wanted = Some(entry.as_ptr());
         self.bucket(hash.place()).chain().find(|slot| slot.load().pointer() == wanted)
     }
 
@@ -93,9 +98,12 @@ impl Index {
         residents.filter(move |resident| resident.entry.queue() == queue)
     }
 
-    /// A slot for a key that is not there. Only under the shard lock.
-    pub(super) fn vacancy(&self, hash: KeyHash) -> &Slot {
-        self.bucket(hash.place()).vacancy()
+    /// Publishes a key that is not there yet; the table takes the reference over. Only under the shard lock.
+    pub(super) fn insert(&self, hash: KeyHash, entry: EntryRef) -> Resident<'_> {
+        let slot = self.bucket(hash.place()).vacancy();
+        let pointer = entry.into_ptr();
+        slot.publish(hash.tag(), pointer.as_ptr());
+        Resident::new(slot, pointer)
     }
 
     /// Every entry, in no meaningful order.
@@ -114,7 +122,7 @@ impl Index {
                 let word = slot.load();
                 if let Some(pointer) = word.pointer() {
                     let hash = hash_of(Resident::new(slot, pointer).entry.key());
-                    target.vacancy(hash).copy(word);
+                    target.bucket(hash.place()).vacancy().copy(word);
                 }
             }
         }
@@ -129,9 +137,7 @@ impl Index {
     pub(super) fn prefetch_entry(&self, hash: KeyHash) {
         for slot in &self.bucket(hash.place()).slots {
             if let Some(pointer) = slot.load().tagged(hash.tag()) {
-                prefetch(Some(pointer));
-                // The value of a short entry ends in the second or third line.
-                prefetch(Some(pointer.map_addr(|address| address.saturating_add(64))));
+                prefetch_entry(pointer);
                 return;
             }
         }
@@ -145,6 +151,15 @@ impl Index {
     #[inline]
     fn position(&self, place: u32) -> usize {
         ((u64::from(place) * self.buckets.len() as u64) >> 32) as usize
+    }
+}
+
+/// Loads the first lines of an entry together: where its value lies is known only when the head has come, and a short
+/// entry ends in its second or third line.
+#[inline]
+fn prefetch_entry(pointer: NonNull<u8>) {
+    for line in 0..3 {
+        prefetch(Some(pointer.map_addr(|address| address.saturating_add(64 * line))));
     }
 }
 

@@ -3,6 +3,9 @@
 //! The bounds are global, the policies are per shard. The shard that was just written gives first, for its
 //! lines are warm and it is the one that grew; but beside it one other shard is looked at in turn, and gives
 //! instead when it holds clearly more, so that shares stay even however unevenly keys come and go.
+//!
+//! When writers are so far ahead of the checkpoint that nothing clean is left, looking for it again at every write would
+//! be a walk over all shards for nothing: the memory is then noted as barren until something becomes clean.
 
 use std::sync::atomic::Ordering;
 
@@ -47,7 +50,10 @@ impl Memory {
             let (home_bytes, other_bytes) = (self.clean_bytes(home), self.clean_bytes(other));
             let giver = if other_bytes > home_bytes + home_bytes / 4 { other } else { home };
             if self.shards[giver].evict(&self.shared, guard) == 0 {
-                self.sweep(limit.bytes_max, guard);
+                if !limit.is_barren() {
+                    self.sweep(limit.bytes_max, guard);
+                    limit.set_barren(limit.is_over(limit.bytes_max));
+                }
                 return;
             }
         }

@@ -7,7 +7,6 @@
 //!
 //! Dirty entries are never evicted: the policy is told of an entry when it becomes clean.
 
-use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_epoch::{Atomic, Guard, Owned};
@@ -20,6 +19,7 @@ use super::hash::KeyHash;
 use super::index::{Index, Resident};
 use super::policy::{Policy, PolicyKind, Scale};
 use super::shared::Shared;
+use crate::record::EntryKind;
 
 /// Garbage of this many bytes is handed to the epoch's common pile at once instead of waiting for 63 more.
 const FLUSH_BYTES: u64 = 16 * 1024;
@@ -137,10 +137,9 @@ impl Shard {
         if !self.gate.unchanged(hash, token) || self.index(guard).find(hash, entry.key()).is_some() {
             return false;
         }
-        // The handle is given to the table; `filled` keeps the entry readable for the policy.
-        let filled = entry.clone();
-        self.insert(shared, hash, entry, guard);
-        policy.admit(self.index(guard), hash.fragment(), &filled);
+        let filled = self.insert(shared, hash, entry, guard);
+        policy.admit(self.index(guard), hash.fragment(), &filled.entry);
+        shared.limit.set_barren(false);
         true
     }
 
@@ -152,7 +151,7 @@ impl Shard {
         if !entry.is_dirty() {
             return;
         }
-        if entry.kind() == crate::record::EntryKind::Tombstone {
+        if entry.kind() == EntryKind::Tombstone {
             self.remove(&mut **policy, shared, slot, entry, guard);
             return;
         }
@@ -162,6 +161,7 @@ impl Shard {
         if entry.queue() == 0 {
             policy.admit(index, hash.fragment(), entry);
         }
+        shared.limit.set_barren(false);
     }
 
     /// Evicts the clean entry the policy likes least. Its bytes; 0 when there is none.
@@ -195,9 +195,8 @@ impl Shard {
         // SAFETY: the caller is alone; so nothing needs the epoch's protection.
         let guard = unsafe { crossbeam_epoch::unprotected() };
         for resident in self.index(guard).residents() {
-            let pointer = NonNull::new(resident.entry.as_ptr()).expect("an entry has an address");
             // SAFETY: the table owns one reference for each occupied slot, and is not used again.
-            drop(unsafe { EntryRef::from_ptr(pointer) });
+            drop(unsafe { EntryRef::from_ptr(resident.entry.as_ptr()) });
         }
         let index = self.index.0.swap(crossbeam_epoch::Shared::null(), Ordering::Relaxed, guard);
         // SAFETY: the pointer came from an `Owned` and nobody else can load it any more.
@@ -221,23 +220,22 @@ impl Shard {
             policy.replace(old, &entry);
         }
         self.counts.remove(old);
-        shared.limit.remove(old);
         self.counts.add(&entry);
-        shared.limit.add(&entry);
+        shared.limit.replace(old, &entry);
         let previous = old.to_ref();
-        resident.slot.publish(hash.tag(), entry.into_ptr());
+        resident.slot.publish(hash.tag(), entry.into_ptr().as_ptr());
         retire(old, guard);
         previous
     }
 
-    fn insert(&self, shared: &Shared, hash: KeyHash, entry: EntryRef, guard: &Guard) {
+    fn insert<'g>(&self, shared: &Shared, hash: KeyHash, entry: EntryRef, guard: &'g Guard) -> Resident<'g> {
         let entries = self.counts.entries.load(Ordering::Relaxed) as usize;
         if entries >= self.index(guard).entries_max() {
             self.resize(shared, entries, guard);
         }
         self.counts.add(&entry);
         shared.limit.add(&entry);
-        self.index(guard).vacancy(hash).publish(hash.tag(), entry.into_ptr());
+        self.index(guard).insert(hash, entry)
     }
 
     fn remove(&self, policy: &mut dyn Policy, shared: &Shared, slot: &Slot, entry: &Entry, guard: &Guard) {
@@ -265,7 +263,7 @@ impl Shard {
 /// Gives the table's reference of a removed version back, once nobody pinned can be looking at it.
 fn retire(entry: &Entry, guard: &Guard) {
     let bytes = entry.allocated_bytes();
-    let pointer = NonNull::new(entry.as_ptr()).expect("an entry has an address");
+    let pointer = entry.as_ptr();
     // SAFETY: the slot was overwritten or cleared before, so later pins cannot find the entry, and its reference
     // was the table's to give. The deferred function owns all it uses; an `EntryRef` may be dropped anywhere.
     unsafe { guard.defer_unchecked(move || drop(EntryRef::from_ptr(pointer))) };

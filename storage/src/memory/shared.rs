@@ -1,7 +1,8 @@
 //! What all shards of one memory share: the hasher, the bounds, and the counters of what is held.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::cmp::Ordering::{Equal, Greater, Less};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam::utils::CachePadded;
 
@@ -29,16 +30,14 @@ pub(super) struct Limit {
     pub(super) entries_max: u64,
     used_bytes: CachePadded<AtomicU64>,
     used_entries: CachePadded<AtomicU64>,
+    /// All that is held was found dirty. A hint: set and cleared without order, at worst a write too late.
+    barren: AtomicBool,
 }
 
 impl Limit {
     pub(super) fn new(bytes_max: u64, entries_max: u64) -> Limit {
-        Limit {
-            bytes_max,
-            entries_max,
-            used_bytes: CachePadded::default(),
-            used_entries: CachePadded::default(),
-        }
+        let (used_bytes, used_entries) = (CachePadded::default(), CachePadded::default());
+        Limit { bytes_max, entries_max, used_bytes, used_entries, barren: AtomicBool::new(false) }
     }
 
     /// What the policies weigh by.
@@ -51,23 +50,49 @@ impl Limit {
         self.bytes() > bytes_max || self.entries_max != 0 && self.entries() > self.entries_max
     }
 
+    pub(super) fn is_barren(&self) -> bool {
+        self.barren.load(Ordering::Relaxed)
+    }
+
+    /// Notes that nothing clean is left, or that something is. Written only when it changes: all threads read it.
+    pub(super) fn set_barren(&self, barren: bool) {
+        if self.is_barren() != barren {
+            self.barren.store(barren, Ordering::Relaxed);
+        }
+    }
+
     /// Everything held, in bytes as allocated with overhead.
     pub(super) fn bytes(&self) -> u64 {
         self.used_bytes.load(Ordering::Relaxed)
     }
 
+    /// Entries held; counted only where they are bounded, for these lines are shared by all writers.
     pub(super) fn entries(&self) -> u64 {
         self.used_entries.load(Ordering::Relaxed)
     }
 
     pub(super) fn add(&self, entry: &Entry) {
         self.used_bytes.fetch_add(Scale::Bytes.weigh(entry), Ordering::Relaxed);
-        self.used_entries.fetch_add(1, Ordering::Relaxed);
+        if self.entries_max != 0 {
+            self.used_entries.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn remove(&self, entry: &Entry) {
         self.used_bytes.fetch_sub(Scale::Bytes.weigh(entry), Ordering::Relaxed);
-        self.used_entries.fetch_sub(1, Ordering::Relaxed);
+        if self.entries_max != 0 {
+            self.used_entries.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// An entry gave way to a newer version.
+    pub(super) fn replace(&self, old: &Entry, new: &Entry) {
+        let (old_bytes, new_bytes) = (Scale::Bytes.weigh(old), Scale::Bytes.weigh(new));
+        match new_bytes.cmp(&old_bytes) {
+            Less => self.used_bytes.fetch_sub(old_bytes - new_bytes, Ordering::Relaxed),
+            Equal => old_bytes,
+            Greater => self.used_bytes.fetch_add(new_bytes - old_bytes, Ordering::Relaxed),
+        };
     }
 }
 

@@ -79,7 +79,8 @@ fn sync_loop(shared: &Shared, stopping: &AtomicBool) {
             pipeline.sync_wanted.wait(&mut inner);
             inner.sync_thread_idle = false;
         }
-        let asked = pipeline.is_slow() && inner.waiters.len() > 0;
+        // Where syncs are slow nobody else leads, so whoever waits is served at once.
+        let asked = pipeline.is_slow() && !inner.waiters.is_empty() && !inner.leading;
         if !asked {
             pipeline.sync_wanted.wait_for(&mut inner, interval);
         }

@@ -141,6 +141,14 @@ impl Store {
         self.shared.pipeline.checkpoint_lsn()
     }
 
+    /// Why nothing can be written any more, once that is so: reopen the store, which for a server means to end
+    /// the process. Cost: one lock.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let inner = self.shared.pipeline.inner.lock();
+        inner.core.is_poisoned().then(|| inner.poison_cause.clone())
+    }
+
     /// Folds everything dirty into L2 now; `None` when nothing is. Blocks.
     pub fn checkpoint(&self) -> Result<Option<Folded>, Error> {
         Ok(self.shared.pipeline.run_checkpoint()?)

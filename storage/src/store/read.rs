@@ -38,6 +38,12 @@ impl Store {
         }
     }
 
+    /// Starts loading what reads of these keys will touch, all at once instead of one after the other. Changes
+    /// nothing; worth it before about four reads or more.
+    pub fn prefetch<'k>(&self, keys: impl IntoIterator<Item = &'k [u8]>) {
+        self.shared.pipeline.memory.prefetch(keys);
+    }
+
     /// Reads a key from L2 into memory and returns it; `None` when it is not visible. Blocks for a
     /// disk read at worst. Concurrent calls for one key share one read.
     pub fn fetch(&self, key: &[u8]) -> Result<Option<EntryRef>, Error> {

@@ -123,6 +123,16 @@ pub(super) fn write<C: Change>(
     Ok(merged.summary)
 }
 
+/// Gives the pages that the last checkpoint replaced back to the next one.
+///
+/// redb frees them in the first commit after nobody reads the state they belong to. That would be the
+/// commit of the next checkpoint, too late for its own writes, and the file would grow to hold three
+/// states instead of two (measured: 424 MiB against 303 for a million rows in scattered batches).
+pub(super) fn reclaim(mut transaction: WriteTransaction) -> Result<(), Error> {
+    transaction.set_quick_repair(true);
+    transaction.commit().map_err(during("reclaim pages"))
+}
+
 struct Merged {
     counters: Counters,
     summary: CheckpointSummary,

@@ -46,7 +46,7 @@ use parking_lot::Mutex;
 use redb::Database;
 
 use crate::disk::{Disk, OpenMode};
-use crate::limits::{FILTER_BITS_PER_KEY_DEFAULT, TABLE_CACHE_BYTES_DEFAULT};
+use crate::limits::{FILTER_BITS_PER_KEY_DEFAULT, TABLE_CACHE_BYTES_DEFAULT, TABLE_RECLAIM_ROWS_MIN};
 use crate::record::EntryFields;
 
 pub use checkpoint::{CellChange, Change, Checkpoint, CheckpointSummary, EntryChange};
@@ -148,7 +148,8 @@ impl Table {
     /// On an error the table is as it was, unless [`Error::wants_reopen`]: then the outcome is the
     /// old state or the new one, which the position of [`Table::snapshot`] tells, and giving the
     /// same batch again is right in both cases. Readers are not disturbed longer than the reopening
-    /// takes, unless that fails too. Blocks for the writes and three syncs.
+    /// takes, unless that fails too. Blocks for the writes and three syncs, a large batch
+    /// for three more that keep the file small.
     pub fn checkpoint<C: Change>(&self, batch: &Checkpoint<'_, C>) -> Result<CheckpointSummary, Error> {
         let mut writer = self.writer.lock();
         if writer.database.is_none() {
@@ -156,7 +157,8 @@ impl Table {
         }
         checkpoint::check(self.published.load().position(), batch)?;
         let written = self.write(&writer, batch);
-        if written.as_ref().is_err_and(Error::wants_reopen) {
+        let reclaimed = written.as_ref().map_or(Ok(()), |&summary| Self::reclaim(&writer, summary));
+        if written.as_ref().is_err_and(Error::wants_reopen) || reclaimed.is_err() {
             // A failure here is found again by whoever comes next; the first error says more.
             let _ = self.reopen_with(&mut writer);
         }
@@ -175,6 +177,16 @@ impl Table {
         self.negative.count_removed(summary.removes);
         self.published.store(Arc::new(database.snapshot(writer.opening)?));
         Ok(summary)
+    }
+
+    /// After a large checkpoint: see [`checkpoint::reclaim`]. The rows are safe whatever happens here.
+    fn reclaim(writer: &Writer, summary: CheckpointSummary) -> Result<(), Error> {
+        match &writer.database {
+            Some(database) if summary.puts + summary.removes >= TABLE_RECLAIM_ROWS_MIN => {
+                checkpoint::reclaim(database.begin_write().map_err(during("reclaim pages"))?)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The state after the last checkpoint. No lock; the snapshot stays valid while it is kept, but

@@ -1,4 +1,5 @@
 //! A store on the faulty disk, a model beside it, and the judge that compares them.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::collections::BTreeMap;

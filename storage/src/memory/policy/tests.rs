@@ -1,7 +1,6 @@
 //! What every policy must do, and what each one is for.
 
 use std::collections::HashMap;
-use std::ptr::NonNull;
 
 use super::*;
 use crate::memory::entry::EntryRef;
@@ -42,7 +41,7 @@ impl Stage {
         };
         let entry = EntryRef::allocate(&key, &fields, dirty);
         let hash = self.hasher.hash(&key);
-        self.index.vacancy(hash).publish(hash.tag(), entry.clone().into_ptr());
+        self.index.insert(hash, entry.clone());
         if !dirty {
             self.policy.admit(&self.index, hash.fragment(), &entry);
         }
@@ -82,7 +81,7 @@ impl Stage {
 /// Takes back the reference that `insert` gave to the slot.
 fn release(entry: &EntryRef) {
     // SAFETY: `insert` gave one reference away for each entry, and it is taken back once.
-    drop(unsafe { EntryRef::from_ptr(NonNull::new(entry.as_ptr()).expect("no entry is at 0")) });
+    drop(unsafe { EntryRef::from_ptr(entry.as_ptr()) });
 }
 
 impl Drop for Stage {

@@ -174,6 +174,23 @@ fn never_takes_an_empty_or_foreign_file_for_a_new_one() {
 }
 
 #[test]
+fn rewriting_everything_again_and_again_does_not_grow_the_file() {
+    let place = Place::new();
+    let table = place.open();
+    let value = vec![b'x'; 200];
+    let rewrite = |lsn| {
+        let batch: Batch =
+            (0..20_000).map(|number| (key(number), Some(Version::plain(lsn, &value)))).collect();
+        fold(&table, lsn, &batch);
+        table.stats().unwrap().file_bytes
+    };
+    (1..4).for_each(|lsn| _ = rewrite(lsn));
+    let settled = rewrite(4);
+    assert!((5..15).all(|lsn| rewrite(lsn) <= settled));
+    assert_sound(&table);
+}
+
+#[test]
 fn compacting_shrinks_a_file_and_keeps_its_rows() {
     let place = Place::new();
     let table = place.open();

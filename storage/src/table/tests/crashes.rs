@@ -4,7 +4,7 @@
 //! that returned or the one that was running. And a cut while that file is being opened again
 //! changes nothing about it.
 //!
-//! `MPREG_SOAK=n` tries n times as many outcomes at each step.
+//! `MPREG_SOAK=n` tries all outcomes worth trying, n of each random kind, at each step.
 
 use super::*;
 use crate::disk::{CrashSpec, SimDisk};
@@ -22,7 +22,7 @@ fn batches() -> Vec<Batch> {
     vec![
         (0..200).map(|number| (key(number), version(1, b"first"))).collect(),
         (0..300).step_by(3).map(|number| (key(number), Some(Version::expiring(2, number + 1)))).collect(),
-        (0..500).map(|number| (key(number * 2), version(3, &big))).collect(),
+        (0..250).map(|number| (key(number * 2), version(3, &big))).collect(),
         (0..400).map(|number| (key(number), (number % 4 == 0).then(|| Version::plain(4, b"4")))).collect(),
     ]
 }
@@ -52,7 +52,7 @@ fn check(disk: &SimDisk, models: &[Model], floor: u64, what: &str) -> u64 {
 #[test]
 fn a_power_cut_leaves_one_checkpoint_or_the_next() {
     const SEED: u64 = 20_261_123;
-    let soak = std::env::var("MPREG_SOAK").map_or(1, |times| times.parse().unwrap());
+    let soak = std::env::var("MPREG_SOAK").map_or(0, |times| times.parse().unwrap());
     let batches = batches();
     let models = models(&batches);
     let disk = SimDisk::new();
@@ -72,14 +72,18 @@ fn a_power_cut_leaves_one_checkpoint_or_the_next() {
     while replay.step().is_some() {
         let step = replay.op_count();
         let floor = promised.iter().filter(|&&done| done <= step).count().saturating_sub(1) as u64;
-        for (number, spec) in replay.specs(SEED, soak).into_iter().enumerate() {
+        for (number, spec) in replay.specs(SEED, soak.max(1)).into_iter().enumerate() {
+            // The short form takes every other outcome, others at each step.
+            if soak == 0 && !(step + number as u64).is_multiple_of(2) {
+                continue;
+            }
             let image = replay.image(&spec);
             let what = format!("seed {SEED} step {step} {spec:?}");
             image.start_trace();
             let found = check(&image, &models, floor, &what);
             images += 1;
             newer += u64::from(found > floor);
-            if (step + number as u64).is_multiple_of(149) {
+            if (step + number as u64).is_multiple_of(98) {
                 second_cuts += cut_again(&image, &models, found, &what);
             }
         }
@@ -88,7 +92,7 @@ fn a_power_cut_leaves_one_checkpoint_or_the_next() {
         "crashes seed={SEED} steps={} cases={images} second={second_cuts} newer={newer}",
         trace.ops().len()
     );
-    assert!(images > 2_000 && second_cuts > 200 && newer > 0, "{images} {second_cuts} {newer}");
+    assert!(images > 1_500 && second_cuts > 200 && newer > 0, "{images} {second_cuts} {newer}");
 }
 
 /// Cuts the power at every step of the opening that `image` has seen.

@@ -5,7 +5,7 @@
 //! once the disk is well the same checkpoint succeeds.
 
 use super::*;
-use crate::disk::{CrashSpec, Failure, Fault, SimDisk};
+use crate::disk::{CrashSpec, Failure, Fault, OpKind, SimDisk};
 
 const PATH: &str = "/data/l2/store.redb";
 
@@ -97,6 +97,32 @@ fn a_fault_at_any_call_of_a_checkpoint_is_survived_and_the_retry_succeeds() {
 }
 
 #[test]
+fn a_fault_while_pages_are_reclaimed_costs_nothing() {
+    let disk = SimDisk::new();
+    let table = open(&disk);
+    let rows = TABLE_RECLAIM_ROWS_MIN;
+    let large =
+        |lsn| -> Batch { (0..rows).map(|number| (key(number), Some(Version::plain(lsn, b"1")))).collect() };
+    let syncs = || disk.counters().calls(OpKind::Sync);
+    let before = syncs();
+    fold(&table, 1, &large(1));
+    let syncs_of_one = syncs() - before;
+    let mut told = 0;
+    for (sync, lsn) in (0..syncs_of_one).zip((2..).step_by(2)) {
+        disk.inject(Fault::new(Failure::Io).on(OpKind::Sync).skip(sync));
+        told += u64::from(table.checkpoint(&checkpoint_of(lsn, &large(lsn))).is_err());
+        disk.heal();
+        fold(&table, lsn + 1, &large(lsn + 1));
+        assert_eq!(rows_of(&table).len() as u64, rows);
+        assert_sound(&table);
+        let cut = open(&disk.crash_image(&CrashSpec::NOTHING));
+        assert_eq!(cut.snapshot().position().lsn.0, lsn + 1);
+    }
+    let struck = disk.counters().failed_syncs;
+    assert!(told > 0 && told < struck, "{told} of {struck}: a checkpoint that is in does not fail");
+}
+
+#[test]
 fn a_full_disk_is_named_and_reads_go_on_until_there_is_room() {
     let disk = prepared();
     let table = open(&disk);
@@ -123,7 +149,7 @@ fn a_reader_revives_the_table_after_a_failed_read() {
     let options = Options { cache_bytes: 0, ..Options::default() };
     let table = Table::open(Arc::new(disk.clone()), PATH.as_ref(), options).unwrap();
     let kept = table.snapshot();
-    disk.inject(Fault::new(Failure::Io).on(crate::disk::OpKind::Read).in_path("store.redb"));
+    disk.inject(Fault::new(Failure::Io).on(OpKind::Read).in_path("store.redb"));
     assert_eq!(read(&table, &key(3)).unwrap().lsn, 2, "the first attempt failed, the second is told");
     assert_eq!(disk.counters().io_errors, 1);
     let lost = kept.read(&key(250), Version::of).unwrap_err();

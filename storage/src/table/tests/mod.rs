@@ -5,6 +5,7 @@ mod basics;
 mod crashes;
 mod faults;
 mod filters;
+mod golden;
 mod model;
 mod other_process;
 mod verification;
