@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use mpreg_storage::log::Look;
 use mpreg_storage::record::{KeyParts, Lsn, Op, Records};
 use serde::Serialize;
 
@@ -65,22 +66,28 @@ struct RecordRow {
 /// Runs `log`.
 pub fn run(arguments: &Arguments) -> Outcome {
     let directory = DataDirectory::open(&arguments.data)?;
-    let checkpoint = directory.snapshot()?.position().lsn;
-    let look = directory.look(checkpoint)?;
+    let (rows, ending) = directory.observe(|observed| {
+        let rows = frames(arguments, &directory, &observed.look)?;
+        Ok((rows, directory.ending(&observed.look)))
+    })?;
+    if arguments.format == Format::Json {
+        return output::json(&rows).map_err(Failure::from);
+    }
+    print_frames(&rows)?;
+    eprintln!("log: {ending}");
+    Ok(())
+}
+
+fn frames(arguments: &Arguments, directory: &DataDirectory, look: &Look) -> Result<Vec<FrameRow>, Failure> {
     let mut rows = Vec::new();
-    visit(&directory.log_path(), &look, Lsn(arguments.from), |frame| {
+    visit(&directory.log_path(), look, Lsn(arguments.from), |frame| {
         if frame.frame.head.first_lsn.0 > arguments.to || rows.len() == arguments.limit {
             return Ok(false);
         }
         rows.push(row(arguments, &frame)?);
         Ok(true)
     })?;
-    if arguments.format == Format::Json {
-        return output::json(&rows).map_err(Failure::from);
-    }
-    print_frames(&rows)?;
-    eprintln!("log ends at lsn {}: {}", look.last_lsn, look.ending);
-    Ok(())
+    Ok(rows)
 }
 
 fn row(arguments: &Arguments, frame: &Frame<'_>) -> Result<FrameRow, Failure> {

@@ -5,6 +5,7 @@
 mod common;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{json, run, stderr};
 use mpreg_storage::record::Key;
@@ -138,6 +139,38 @@ fn a_clean_stop_leaves_no_tail() {
     let row = json(&tools(&["inspect", "entry", "users", "new"], dir.path()));
     assert_eq!((&row["tier"], &row["durability"]), (&"L2".into(), &"strong".into()));
     assert!(tools(&["verify"], dir.path()).status.success());
+}
+
+#[test]
+fn a_busy_store_is_never_taken_for_a_damaged_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    let busy = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Small segments and constant checkpoints: the log is rolled and retired all the time.
+            for number in 0u64.. {
+                let value = format!("\"{:0300}\"", number);
+                store
+                    .put(key(&(number % 500).to_string()).as_bytes(), value.as_bytes(), Level::Eventual)
+                    .unwrap();
+                if number.is_multiple_of(2000) {
+                    store.checkpoint().unwrap();
+                }
+                if !busy.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
+        });
+        let commands = [&["verify"][..], &["inspect"], &["inspect", "keys"], &["log", "--records"]];
+        let outputs: Vec<_> =
+            commands.iter().cycle().take(12).map(|command| (command, tools(command, dir.path()))).collect();
+        // The writer stops before anything can panic.
+        busy.store(false, Ordering::Relaxed);
+        for (command, output) in outputs {
+            assert!(output.status.success(), "{command:?}: {}", stderr(&output));
+        }
+    });
 }
 
 #[test]

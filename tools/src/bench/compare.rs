@@ -259,6 +259,8 @@ fn print(format: Format, cells: &[Cell]) -> std::io::Result<()> {
         "peer p50",
         "ours p99",
         "peer p99",
+        "ours cpu us",
+        "peer cpu",
     ];
     let cpu = |figure: Option<f64>| figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.2}"));
     let line = |cell: &Cell| {

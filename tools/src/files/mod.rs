@@ -19,7 +19,6 @@ use std::sync::Arc;
 use anyhow::Context;
 use mpreg_storage::disk::{Disk, DiskLock, OsDisk};
 use mpreg_storage::log::{self, Look};
-use mpreg_storage::record::Lsn;
 use mpreg_storage::store::FORMAT_VERSION;
 use mpreg_storage::table::{self, ReadOnlyTable, Snapshot};
 
@@ -31,8 +30,8 @@ use crate::failure::{Failure, Kind};
 
 /// Name of the log that holds the store's records.
 const MAIN: &str = "main";
-/// A fault at the end of a live log is believed after it was seen this often at the same place.
-const LOOKS_MAX: usize = 8;
+/// How often a live directory is read again until it fits together.
+const ATTEMPTS_MAX: usize = 20;
 const FORMAT_PREFIX: &str = "mpreg-data ";
 
 /// An open data directory.
@@ -90,27 +89,48 @@ impl DataDirectory {
         self.path.join("wal").join(MAIN)
     }
 
-    /// What the log holds. `checkpoint` is how far a snapshot taken *before* goes.
+    /// Takes a snapshot, looks at the log and lets `read` use both.
     ///
-    /// Beside a server the log moves while it is looked at: a fault that moves along is its end, one
-    /// that stays is damage.
-    pub fn look(&self, checkpoint: Lsn) -> Result<Look, Failure> {
+    /// Beside a server both move on meanwhile: segments are retired under the reader, and the newest
+    /// frame may be half-written. So everything is read again, from a fresh snapshot, until it fits
+    /// together; what fails in the same words twice running is damage and no coincidence.
+    pub fn observe<T>(&self, mut read: impl FnMut(Observed) -> Result<T, Failure>) -> Result<T, Failure> {
         let mut last = None;
-        for _ in 0..LOOKS_MAX {
-            match log::look(&ReadOnlyDisk, &self.log_path(), MAIN, checkpoint) {
-                Ok(look) => return Ok(look),
-                Err(error) if !self.is_live() => return Err(log_failure(error)),
-                Err(error) => {
-                    let text = error.to_string();
-                    if last.as_ref() == Some(&text) {
-                        return Err(log_failure(error));
-                    }
-                    last = Some(text);
-                }
+        for _ in 0..ATTEMPTS_MAX {
+            let failure = match self.observe_once().and_then(&mut read) {
+                Ok(found) => return Ok(found),
+                Err(failure) => failure,
+            };
+            let text = failure.to_string();
+            if !self.is_live() || last.as_ref() == Some(&text) {
+                return Err(failure);
             }
+            last = Some(text);
         }
-        Err(Failure::new(Kind::Error, "the log changes faster than it can be read; try again"))
+        Err(Failure::new(Kind::Error, "the files change faster than they can be read; try again"))
     }
+
+    fn observe_once(&self) -> Result<Observed, Failure> {
+        let snapshot = self.snapshot()?;
+        let look = log::look(&ReadOnlyDisk, &self.log_path(), MAIN, snapshot.position().lsn);
+        Ok(Observed { snapshot, look: look.map_err(log_failure)? })
+    }
+
+    /// How the log ends, in words.
+    pub fn ending(&self, look: &Look) -> String {
+        if self.is_live() {
+            return format!("being written, read up to lsn {}", look.last_lsn);
+        }
+        look.ending.to_string()
+    }
+}
+
+/// Table and log of one moment, the table first.
+pub struct Observed {
+    /// The table as a checkpoint left it.
+    pub snapshot: Snapshot,
+    /// The log, which goes on from there.
+    pub look: Look,
 }
 
 fn text_of(directory: &Path, name: &str) -> Result<String, Failure> {

@@ -11,7 +11,7 @@ use mpreg_storage::log::Look;
 use mpreg_storage::table::Snapshot;
 
 use crate::failure::{Failure, Outcome};
-use crate::files::{DataDirectory, Tail};
+use crate::files::{DataDirectory, Observed, Tail};
 use crate::output::Format;
 
 /// Look into a data directory, also beside a running server; nothing is changed.
@@ -58,10 +58,12 @@ struct Contents {
 impl Contents {
     fn read(data: &Path) -> Result<Contents, Failure> {
         let directory = DataDirectory::open(data)?;
-        let snapshot = directory.snapshot()?;
-        let checkpoint = snapshot.position().lsn;
-        let look = directory.look(checkpoint)?;
-        let tail = Tail::read(&directory.log_path(), &look, checkpoint)?;
+        let (observed, tail) = directory.observe(|observed| {
+            let checkpoint = observed.snapshot.position().lsn;
+            let tail = Tail::read(&directory.log_path(), &observed.look, checkpoint)?;
+            Ok((observed, tail))
+        })?;
+        let Observed { snapshot, look } = observed;
         Ok(Contents { directory, snapshot, look, tail })
     }
 }

@@ -73,7 +73,7 @@ fn summary(contents: &Contents) -> Result<Summary, Failure> {
         log_last_lsn: look.last_lsn.0,
         log_durable_lsn: look.durable.0,
         log_epoch: look.epoch.0,
-        log_ending: look.ending.to_string(),
+        log_ending: contents.directory.ending(look),
         tail_records: contents.tail.records,
         tail_keys: contents.tail.entries.len(),
     })

@@ -17,7 +17,7 @@ use mpreg_storage::table::Snapshot;
 use serde::Serialize;
 
 use crate::failure::{Failure, Kind, Outcome};
-use crate::files::{self, DataDirectory, Frame};
+use crate::files::{self, DataDirectory, Frame, Observed};
 use crate::output::{self, Format, grouped};
 use crate::progress::Progress;
 use agreement::Agreement;
@@ -73,21 +73,32 @@ pub fn run(arguments: &Arguments) -> Outcome {
 }
 
 fn report(arguments: &Arguments) -> Result<Report, Failure> {
-    let mut report = Report::default();
+    // Damage is what this command is for: a report like any other.
     let directory = match DataDirectory::open(&arguments.data) {
         Ok(directory) => directory,
-        // Damage is what this command is for: a report like any other.
-        Err(failure) => return damage_only(report, failure),
+        Err(failure) => return damage_only(Report::default(), failure),
     };
-    report.server_running = directory.is_live();
-    let snapshot = match check_table(&directory, &mut report) {
-        Ok(snapshot) => snapshot,
-        Err(failure) => return damage_only(report, failure),
-    };
-    if let Err(failure) = check_log(&directory, &snapshot, &mut report) {
-        return damage_only(report, failure);
+    let mut report = Report { server_running: directory.is_live(), ..Report::default() };
+    check_pages(&directory, &mut report);
+    let checked = directory.observe(|observed| {
+        let mut report = Report::default();
+        check_table(&observed.snapshot, &mut report)?;
+        check_log(&directory, &observed, &mut report)?;
+        Ok(report)
+    });
+    match checked {
+        Ok(checked) => Ok(report.joined(checked)),
+        Err(failure) => damage_only(report, failure),
     }
-    Ok(report)
+}
+
+impl Report {
+    /// What was found before, and everything a complete check found.
+    fn joined(self, checked: Report) -> Report {
+        let problems = [self.problems, checked.problems].concat();
+        let Report { server_running, table_pages_checked, .. } = self;
+        Report { server_running, table_pages_checked, problems, ..checked }
+    }
 }
 
 /// Damage ends a check and is reported; any other failure ends the command.
@@ -99,15 +110,18 @@ fn damage_only(mut report: Report, failure: Failure) -> Result<Report, Failure> 
     Ok(report)
 }
 
-fn check_table(directory: &DataDirectory, report: &mut Report) -> Result<Snapshot, Failure> {
-    if !directory.is_live() {
-        // A server's own writes would look like damage, so its pages are left to it.
-        if let Err(error) = directory.table().check_pages() {
-            report.problems.push(error.to_string());
-        }
-        report.table_pages_checked = true;
+/// A server's own writes would look like damage, so its pages are left to it.
+fn check_pages(directory: &DataDirectory, report: &mut Report) {
+    if directory.is_live() {
+        return;
     }
-    let snapshot = directory.snapshot()?;
+    report.table_pages_checked = true;
+    if let Err(error) = directory.table().check_pages() {
+        report.problems.push(error.to_string());
+    }
+}
+
+fn check_table(snapshot: &Snapshot, report: &mut Report) -> Result<(), Failure> {
     let progress = Progress::start("table", snapshot.entries().map_err(files::table_failure)?);
     let verified = snapshot.verify(|rows| {
         if rows.is_multiple_of(ROWS_PER_TICK) {
@@ -123,17 +137,17 @@ fn check_table(directory: &DataDirectory, report: &mut Report) -> Result<Snapsho
     if unseen > 0 {
         report.problems.push(format!("table: {unseen} more problems"));
     }
-    Ok(snapshot)
+    Ok(())
 }
 
-fn check_log(directory: &DataDirectory, snapshot: &Snapshot, report: &mut Report) -> Result<(), Failure> {
-    let checkpoint = snapshot.position().lsn;
-    let look = directory.look(checkpoint)?;
+fn check_log(directory: &DataDirectory, observed: &Observed, report: &mut Report) -> Result<(), Failure> {
+    let Observed { snapshot, look } = observed;
     report.log_segments = look.segments.len();
-    report.log_ending = look.ending.to_string();
+    report.log_ending = directory.ending(look);
     let progress = Progress::start("log", look.segments.iter().map(|segment| segment.frames_end).sum());
     let mut agreement = Agreement::default();
-    let outcome = read_log(directory, &look, report, &mut agreement, checkpoint, &progress);
+    let checkpoint = snapshot.position().lsn;
+    let outcome = read_log(directory, look, report, &mut agreement, checkpoint, &progress);
     progress.end(&format!("{} frames", report.log_frames));
     outcome?;
     report.keys_compared = agreement.keys();
