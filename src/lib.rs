@@ -1,1 +1,14 @@
 //! MPREG node as a library.
+
+mod cache;
+pub mod cli;
+pub mod client;
+pub mod config;
+pub mod limits;
+pub mod node;
+pub mod protocol;
+mod rpc;
+mod session;
+mod transport;
+
+pub use node::{Node, Running};

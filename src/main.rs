@@ -1,2 +1,7 @@
 //! `mpreg`: the node's binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mpreg::cli::run(std::env::args_os())
+}

@@ -9,7 +9,7 @@
 //! | rank | room | job |
 //! |---|---|---|
 //! | 5 | [`store`] | the front door: open, get, submit, scan, feed, snapshot, close |
-//! | 4 | [`write`] | sequencing, group commit, tickets, checkpointer, recovery |
+//! | 4 | [`mod@write`] | sequencing, group commit, tickets, checkpointer, recovery |
 //! | 3 | [`state`] | `apply(op, view) -> outcome` |
 //! | 2 | [`memory`] | L1: lock-free table, eviction policies, fill protocol |
 //! | 2 | [`table`] | L2: redb schema, snapshot reads, one checkpoint transaction |
@@ -24,6 +24,7 @@ pub mod json;
 pub mod limits;
 pub mod log;
 pub mod memory;
+pub mod mutants;
 pub mod record;
 pub mod state;
 pub mod store;

@@ -16,6 +16,19 @@ pub const JSON_DEPTH_MAX: usize = 64;
 pub const JSON_NODES_MAX: usize = 1_000_000;
 /// Largest frame body. One group commit never grows beyond it; a single record always fits.
 pub const FRAME_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Page cache of the table file when nobody says otherwise.
+pub const TABLE_CACHE_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
+/// Bits of the negative filter per key when nobody says otherwise; about 1 % false "maybe".
+pub const FILTER_BITS_PER_KEY_DEFAULT: u32 = 10;
+/// Keys the negative filter has room for at least, so that a young store does not rebuild it all the time.
+pub const FILTER_KEYS_MIN: u64 = 64 * 1024;
+/// Changed rows from which on a checkpoint also gives back the pages it replaced, at the price of a
+/// second, empty commit.
+pub const TABLE_RECLAIM_ROWS_MIN: u64 = 4096;
+/// Cells of dropped structures that one checkpoint removes; the rest waits for the next ones.
+pub const CELLS_DROPPED_PER_CHECKPOINT_MAX: usize = 64 * 1024;
+/// Problems a verification lists one by one; it counts the others.
+pub const VERIFY_PROBLEMS_MAX: usize = 100;
 /// Length of a log segment file unless the operator sets another.
 pub const SEGMENT_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 /// Shortest log segment file; small segments are for tests.

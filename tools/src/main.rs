@@ -1,2 +1,61 @@
 //! `mpreg-tools`: inspect, verify, measure and torture an MPREG node.
-fn main() {}
+//!
+//! Rooms: `bench` measures servers over the wire, `crash` kills them,
+//! `inspect`, `log` and `verify` read data directories through `files`. Shared by all: `failure` (exit codes), `output`
+//! (table or JSON on stdout), `progress` (stderr), `random` (seeds), `server` (child processes).
+
+mod bench;
+mod crash;
+mod failure;
+mod files;
+mod inspect;
+mod log;
+mod output;
+mod progress;
+mod random;
+mod server;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Inspect, verify, measure and torture an MPREG node and its data directory.
+#[derive(Parser)]
+#[command(version, propagate_version = true, after_help = failure::EXIT_CODES_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure a server: throughput and latency under a chosen load.
+    Bench(Box<bench::Arguments>),
+    Crash(crash::Arguments),
+    Inspect(inspect::Arguments),
+    Log(log::Arguments),
+    Verify(verify::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        Command::Bench(arguments) => bench::run(*arguments),
+        Command::Crash(arguments) => crash::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Log(arguments) => log::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+    };
+    failure::report(outcome)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_flags_hold_together() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -84,6 +84,11 @@ pub trait DiskFile: Send + Sync + Debug {
     /// The whole file as bytes that stay valid while the guard lives. Only for files that no longer
     /// change or shrink (sealed segments): the real disk maps them.
     fn map(&self) -> io::Result<Box<dyn MappedBytes>>;
+    /// The operating system's handle of this file, for byte range locks between the processes that
+    /// share it; `None` on a disk that only this process sees.
+    fn lock_handle(&self) -> io::Result<Option<std::fs::File>> {
+        Ok(None)
+    }
 }
 
 /// Bytes of a file that no longer changes.

@@ -138,6 +138,10 @@ impl DiskFile for OsFile {
         let mapping = Mapping::new(&self.file).map_err(|source| self.failed(source, "map"))?;
         Ok(Box::new(mapping))
     }
+
+    fn lock_handle(&self) -> io::Result<Option<File>> {
+        self.file.try_clone().map(Some).map_err(|source| self.failed(source, "second handle"))
+    }
 }
 
 /// Holds an flock: the system gives it back when the file is closed, also when the process is killed.

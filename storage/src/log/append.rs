@@ -76,6 +76,16 @@ impl Log {
         prepared.map(|_| ())
     }
 
+    /// Whether [`reserve`](Log::reserve) of so many bytes would answer at once. Cost: two relaxed loads.
+    #[must_use]
+    pub fn has_room(&self, body_bytes: u64) -> bool {
+        let shared = &*self.shared;
+        // Bytes on their way may be two frames: one being written, one being filled.
+        let needed = body_bytes.saturating_add(2 * FRAME_COST_BYTES);
+        // Relaxed: the caller is the one who appends, or is ordered with it by its own lock.
+        needed <= shared.room_bytes.load(Ordering::Relaxed).max(shared.prepared_bytes.load(Ordering::Relaxed))
+    }
+
     /// Makes the next segment file ahead of need; false when there is one already. For a background thread,
     /// so that no append has to.
     ///

@@ -58,6 +58,20 @@ pub struct Ending {
     pub discarded_bytes: u64,
 }
 
+impl Ending {
+    pub(super) fn of(walked: &Walked) -> Ending {
+        Ending {
+            letter: walked.row.letter,
+            verdict: walked.row.verdict,
+            text: walked.row.text,
+            segment: walked.segment,
+            offset: walked.offset,
+            discarded_frames: walked.behind.frames,
+            discarded_bytes: walked.behind.bytes,
+        }
+    }
+}
+
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}) at segment {} offset {}", self.text, self.letter, self.segment, self.offset)?;
@@ -225,15 +239,7 @@ fn opened(
         next_index: writer.tip.index,
         first_lsn: segments.front().map_or(writer.tip.lsn, |first| first.header.base_lsn),
         last_seen: writer.tip.seen,
-        ending: Ending {
-            letter: walked.row.letter,
-            verdict: walked.row.verdict,
-            text: walked.row.text,
-            segment: walked.segment,
-            offset: walked.offset,
-            discarded_frames: walked.behind.frames,
-            discarded_bytes: walked.behind.bytes,
-        },
+        ending: Ending::of(walked),
         clean,
         copied_frames,
         segments: segments.len(),

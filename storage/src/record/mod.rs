@@ -4,9 +4,13 @@
 //! from a disk.
 
 pub mod entry;
+pub mod extras;
 pub mod key;
+pub mod op;
 pub mod position;
 
 pub use entry::{EntryFields, EntryKind};
+pub use extras::Extras;
 pub use key::{Key, KeyParts};
+pub use op::{Op, Record, Records};
 pub use position::{Epoch, Lsn, SegmentId};

@@ -1,1 +1,238 @@
-//! Placeholder head; the room's own documentation replaces it.
+//! The front door: open, get, submit, scan, feed, snapshot, close.
+//!
+//! ```
+//! use mpreg_storage::record::Key;
+//! use mpreg_storage::store::{Level, Options, Store};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let key = Key::new("user_sessions", "session_123")?;
+//! {
+//!     let store = Store::open(Options::new(dir.path()))?;
+//!     let stored = store.put(key.as_bytes(), br#"{"user":7}"#, Level::Strong)?;
+//!     assert!(store.durable_lsn() >= stored.lsn);
+//!     store.close()?;
+//! }
+//! let store = Store::open(Options::new(dir.path()))?;
+//! let entry = store.get(key.as_bytes())?.expect("a strong put survives");
+//! assert_eq!(entry.value(), br#"{"user":7}"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod background;
+mod directory;
+mod error;
+mod feed;
+mod flight;
+mod options;
+mod read;
+mod scan;
+mod stats;
+mod submit;
+mod sweep;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+pub use directory::FORMAT_VERSION;
+pub use error::Error;
+pub use feed::{Feed, FeedFrame};
+pub use options::{Level, Options};
+pub use read::Read;
+pub use scan::{Page, Row, Snapshot};
+pub use stats::Stats;
+pub use submit::{Operation, Outcome, Ticket};
+
+use crate::record::Lsn;
+use crate::write::Pipeline;
+use crate::write::checkpoint::Folded;
+use crate::write::recovery::{Recovered, recover};
+use background::Threads;
+use directory::Directory;
+use flight::Flights;
+use sweep::Sweeper;
+
+/// Rows the negative filter looks at per step of housekeeping.
+const FILTER_ROWS_PER_STEP: usize = 100_000;
+
+/// A handle on an open store; clones share it. The last one dropped stops the threads without a
+/// checkpoint: call [`Store::close`] for a clean stop.
+#[derive(Debug, Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+    /// Only in the handles a user holds, so that the threads do not keep themselves alive.
+    threads: Option<Arc<Threads>>,
+}
+
+/// What all handles and threads share.
+#[derive(Debug)]
+struct Shared {
+    pipeline: Arc<Pipeline>,
+    options: Options,
+    directory: Directory,
+    recovered: Recovered,
+    flights: Flights,
+    sweeper: Mutex<Sweeper>,
+    /// Free space is below its minimum: puts are refused.
+    full: AtomicBool,
+    closed: AtomicBool,
+}
+
+impl Store {
+    /// Opens the store in `options.dir`, creating it when absent, and recovers what the log holds
+    /// above the last checkpoint.
+    ///
+    /// # Errors
+    /// `InUse`, `Format`; damage in log or L2 is reported with its place and nothing is opened:
+    /// acknowledged data is never cut off.
+    pub fn open(options: Options) -> Result<Store, Error> {
+        let machine = &options.machine;
+        let directory = Directory::open(machine.disk.as_ref(), machine.rng.as_ref(), &options.dir)?;
+        let (pipeline, recovered) = recover(machine, &options.dir, &options.parts())?;
+        let shared = Arc::new(Shared {
+            pipeline: Arc::new(pipeline),
+            directory,
+            recovered,
+            flights: Flights::new(),
+            sweeper: Mutex::new(Sweeper::default()),
+            full: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            options,
+        });
+        shared.check_space();
+        let threads = shared.options.threads.then(|| Arc::new(Threads::start(&shared)));
+        Ok(Store { shared, threads })
+    }
+
+    /// What the start found and how long it took.
+    #[must_use]
+    pub fn recovered(&self) -> &Recovered {
+        &self.shared.recovered
+    }
+
+    /// Identity of this data directory, 32 hexadecimal digits.
+    #[must_use]
+    pub fn node_id(&self) -> &str {
+        &self.shared.directory.node_id
+    }
+
+    /// State time, microseconds since 1970 UTC: never before the last logged time.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        self.shared.pipeline.now_us()
+    }
+
+    /// Last position handed to the OS.
+    #[must_use]
+    pub fn written(&self) -> Lsn {
+        self.shared.pipeline.written()
+    }
+
+    /// Last position that survives a power cut.
+    #[must_use]
+    pub fn durable_lsn(&self) -> Lsn {
+        self.shared.pipeline.durable_lsn()
+    }
+
+    /// Last position that is in L2.
+    #[must_use]
+    pub fn checkpoint_lsn(&self) -> Lsn {
+        self.shared.pipeline.checkpoint_lsn()
+    }
+
+    /// Why nothing can be written any more, once that is so: reopen the store, which for a server means to end
+    /// the process. Cost: one lock.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        let inner = self.shared.pipeline.inner.lock();
+        inner.core.is_poisoned().then(|| inner.poison_cause.clone())
+    }
+
+    /// Folds everything dirty into L2 now; `None` when nothing is. Blocks.
+    pub fn checkpoint(&self) -> Result<Option<Folded>, Error> {
+        Ok(self.shared.pipeline.run_checkpoint()?)
+    }
+
+    /// Drops every clean entry from memory. No answer changes; the next reads come from L2.
+    pub fn drop_clean(&self) {
+        self.shared.pipeline.memory.drop_clean();
+    }
+
+    /// Clean stop: stops the threads, checkpoints, seals the log. Later calls on other handles answer
+    /// with errors. Blocks.
+    pub fn close(mut self) -> Result<(), Error> {
+        self.shared.closed.store(true, Ordering::Release);
+        if let Some(threads) = self.threads.take() {
+            threads.stop();
+        }
+        let pipeline = &self.shared.pipeline;
+        let staged = pipeline.inner.lock().core.staged();
+        pipeline.wait_durable(staged)?;
+        pipeline.run_checkpoint()?;
+        pipeline.log.close()?;
+        let inner = pipeline.inner.lock();
+        drop(pipeline.poisoned(inner, "the store was closed"));
+        Ok(())
+    }
+
+    /// What the threads do, once: sync what is unsynced, checkpoint when due, sweep, prepare the next
+    /// segment. For simulations and for embedders that run no threads.
+    pub fn step(&self) -> Result<(), Error> {
+        self.shared.step_sync()?;
+        self.shared.step_checkpoint()?;
+        self.shared.step_housekeeping()
+    }
+}
+
+impl Shared {
+    fn refuse_when_full(&self) -> Result<(), Error> {
+        // Relaxed: a write that slips past the flag finds the reserve of the log.
+        if self.full.load(Ordering::Relaxed) {
+            let what = "free disk space is below its minimum; reads and deletes go on".into();
+            return Err(crate::write::Error::NoSpace { what }.into());
+        }
+        Ok(())
+    }
+
+    fn check_space(&self) {
+        let Options { machine, dir, free_bytes_min, .. } = &self.options;
+        let min = free_bytes_min.unwrap_or_else(|| {
+            let total = machine.disk.total_space(dir).unwrap_or(0);
+            (total / 20).max(256 << 20)
+        });
+        if let Ok(free) = machine.disk.free_space(dir) {
+            self.full.store(free < min, Ordering::Relaxed);
+        }
+    }
+
+    /// Blocks until there may be room; does the work itself when there are no threads for it.
+    fn wait_room(&self) -> Result<(), Error> {
+        if !self.options.threads {
+            self.step_sync()?;
+            self.pipeline.run_checkpoint()?;
+            return Ok(());
+        }
+        Ok(self.pipeline.wait_room()?)
+    }
+
+    fn step_sync(&self) -> Result<(), Error> {
+        let staged = self.pipeline.inner.lock().core.staged();
+        Ok(self.pipeline.wait_durable(staged)?)
+    }
+
+    fn step_checkpoint(&self) -> Result<(), Error> {
+        let due = self.pipeline.inner.lock().core.checkpoint_due(self.pipeline.clock.monotonic_us());
+        if due {
+            self.pipeline.run_checkpoint()?;
+        }
+        Ok(())
+    }
+
+    fn step_housekeeping(&self) -> Result<(), Error> {
+        self.check_space();
+        self.pipeline.log.prepare()?;
+        self.pipeline.table.filter_step(FILTER_ROWS_PER_STEP)?;
+        self.sweep()
+    }
+}

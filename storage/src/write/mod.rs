@@ -1,1 +1,20 @@
-//! Placeholder head; the room's own documentation replaces it.
+//! The write path: sequencing, group commit, checkpoints, recovery.
+//!
+//! [`core`] decides, [`pipeline`] drives it under its locks, [`checkpoint`] folds into L2,
+//! [`recovery`] builds it all from what the disk holds.
+
+pub mod checkpoint;
+pub mod core;
+pub mod dirty;
+pub mod durable;
+pub mod error;
+pub mod pipeline;
+pub mod recovery;
+pub mod waiters;
+
+#[cfg(test)]
+mod tests;
+
+pub use durable::{Durable, Room};
+pub use error::Error;
+pub use pipeline::Pipeline;

@@ -1,0 +1,67 @@
+//! `stats`: the statistics object of the protocol, as the value of an entry. It may ask L2, so it is always
+//! answered off the workers.
+
+use mpreg_storage::record::Extras;
+use mpreg_storage::record::key::DEFAULT_VERSION;
+use mpreg_storage::store::Stats;
+use serde_json::json;
+
+use crate::cache::tally::Tally;
+use crate::cache::{Clerk, Desk, Patience, head, timed};
+use crate::protocol::cache::{EntryReply, KeyText, Reply};
+use crate::session::{self, Step};
+
+impl Desk<'_> {
+    pub(super) fn stats(&mut self, key: Option<&KeyText<'_>>, reply: &mut session::Reply<'_>) -> Step {
+        if self.patience == Patience::None {
+            return Step::Cold;
+        }
+        let stats = match self.cache.store.stats() {
+            Ok(stats) => stats,
+            Err(error) => return self.fail(&error, reply),
+        };
+        let value = statistics(&self.cache.totals.read(), &stats).to_string();
+        let Clerk { ids, mark, now_us, .. } = &mut *self.clerk;
+        let part = |part: fn(&KeyText<'_>) -> String| key.map(part).unwrap_or_default();
+        let shown = EntryReply {
+            namespace: &part(|key| key.namespace.to_string()),
+            identifier: &part(|key| key.identifier.to_string()),
+            version: key.map_or(DEFAULT_VERSION, |key| &key.version),
+            value: value.as_bytes(),
+            created_us: *now_us,
+            access_count: 0,
+            last_access_us: *now_us,
+            ttl_us: None,
+            extras: Extras::default(),
+            include_metadata: self.request.options.include_metadata,
+        };
+        let head = head(self.request, ids, *now_us);
+        Reply { entry: Some(shown), ..timed(head, mark) }.write_into(reply.out);
+        Step::Done
+    }
+}
+
+fn statistics(totals: &Tally, stats: &Stats) -> serde_json::Value {
+    let Tally { l1_hits, l2_hits, misses, puts, deletes } = totals;
+    let lookups = l1_hits + l2_hits + misses;
+    let hit_rate = if lookups == 0 { 0.0 } else { *l1_hits as f64 / lookups as f64 };
+    let memory = &stats.memory;
+    json!({
+        "operation_stats": {
+            "l1_hits": l1_hits, "l2_hits": l2_hits, "l3_hits": 0, "l4_hits": 0, "misses": misses,
+            "puts": puts, "deletes": deletes, "invalidations": 0,
+        },
+        "l1_statistics": {
+            "hits": l1_hits, "misses": lookups - l1_hits, "evictions": memory.evictions,
+            "memory_bytes": memory.bytes, "entry_count": memory.entries, "hit_rate": hit_rate,
+            "dirty_entries": memory.dirty_entries, "dirty_bytes": stats.dirty_bytes,
+        },
+        "l2_statistics": { "entry_count": stats.table_entries, "enabled": true },
+        "log_statistics": {
+            "unsynced_bytes": stats.unsynced_bytes, "syncs": stats.syncs, "sync_mean_us": stats.sync_mean_us,
+            "disk_full": stats.full,
+        },
+        "replication_statistics": { "pending_operations": 0, "tracked_replications": 0 },
+        "performance_metrics": {},
+    })
+}

@@ -1,0 +1,139 @@
+//! Calls that wait for their reply, found by the `u` both carry.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Deserialize;
+use tokio::sync::oneshot;
+
+use super::Error;
+
+/// The waiting calls of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    next: u64,
+    waiting: HashMap<u64, oneshot::Sender<Vec<u8>>>,
+    /// Why the connection ended, once it has.
+    lost: Option<Arc<str>>,
+}
+
+/// A place among the waiting; left when dropped.
+pub(super) struct Ticket<'a> {
+    pending: &'a Pending,
+    number: u64,
+    u: String,
+    reply: oneshot::Receiver<Vec<u8>>,
+}
+
+impl Pending {
+    /// A place for one more call; [`Error::Lost`] when the connection is gone already.
+    pub(super) fn enter(&self) -> Result<Ticket<'_>, Error> {
+        let mut state = self.lock();
+        if let Some(reason) = &state.lost {
+            return Err(Error::Lost { reason: Arc::clone(reason) });
+        }
+        let number = state.next;
+        state.next += 1;
+        let (sender, reply) = oneshot::channel();
+        state.waiting.insert(number, sender);
+        Ok(Ticket { pending: self, number, u: format!("c-{number}"), reply })
+    }
+
+    /// Hands a reply to its call. A reply nobody waits for any more is dropped.
+    pub(super) fn deliver(&self, reply: Vec<u8>) {
+        let Some(number) = addressee(&reply) else { return };
+        // The guard is gone before the caller is woken.
+        let sender = self.lock().waiting.remove(&number);
+        if let Some(sender) = sender {
+            let _ = sender.send(reply);
+        }
+    }
+
+    /// Fails every waiting call and all later ones. The first reason stays.
+    pub(super) fn fail_all(&self, reason: &str) {
+        let mut state = self.lock();
+        state.lost.get_or_insert_with(|| reason.into());
+        // Dropping a sender wakes its call, which then asks `lost`.
+        state.waiting.clear();
+    }
+
+    /// The error of a call whose connection ended.
+    pub(super) fn lost(&self) -> Error {
+        let reason = self.lock().lost.clone().unwrap_or_else(|| "the connection task ended".into());
+        Error::Lost { reason }
+    }
+
+    /// The state stays usable when a holder panicked: nothing here is left half done.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket<'_> {
+    /// The request's id.
+    pub(super) fn u(&self) -> &str {
+        &self.u
+    }
+
+    /// Waits for the reply.
+    pub(super) async fn reply(mut self) -> Result<Vec<u8>, Error> {
+        (&mut self.reply).await.map_err(|_| self.pending.lost())
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        self.pending.lock().waiting.remove(&self.number);
+    }
+}
+
+/// Whose reply it is: by `u`, or by `operation_id` for acknowledgements of pub/sub.
+fn addressee(reply: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Ids<'a> {
+        #[serde(borrow)]
+        u: Option<&'a str>,
+        #[serde(borrow)]
+        operation_id: Option<&'a str>,
+    }
+    let ids: Ids = serde_json::from_slice(reply).ok()?;
+    let number = |id: Option<&str>| id?.strip_prefix("c-")?.parse().ok();
+    number(ids.u).or_else(|| number(ids.operation_id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_find_their_call_by_either_id() {
+        assert_eq!(addressee(br#"{"status":"hit","u":"c-7","operation_id":"uuid"}"#), Some(7));
+        assert_eq!(addressee(br#"{"role":"pubsub-ack","operation_id":"c-8","u":"other"}"#), Some(8));
+        for foreign in [&br#"{"u":"unknown"}"#[..], br#"{"u":5}"#, b"[]", b"nonsense"] {
+            assert_eq!(addressee(foreign), None);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_lost_connection_fails_the_waiting_and_the_late() {
+        let pending = Pending::default();
+        let ticket = pending.enter().unwrap();
+        pending.fail_all("cut");
+        pending.fail_all("later");
+        assert!(matches!(ticket.reply().await, Err(Error::Lost { reason }) if &*reason == "cut"));
+        assert!(pending.enter().is_err());
+    }
+
+    #[test]
+    fn a_dropped_call_leaves_nothing_behind() {
+        let pending = Pending::default();
+        drop(pending.enter().unwrap());
+        assert!(pending.lock().waiting.is_empty());
+        pending.deliver(br#"{"u":"c-0"}"#.to_vec());
+    }
+}

@@ -1,0 +1,141 @@
+//! What a connection talks to: each message to its room, by role.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use mpreg_storage::record::Lsn;
+use tokio::sync::watch;
+
+use crate::cache::{Cache, Clerk, EncodedKey, Patience};
+use crate::protocol::{Error, Rejection, Request, parse, pubsub};
+use crate::rpc;
+use crate::session::{Failed, Reply, Service, Step};
+
+/// One connection's service.
+#[derive(Debug)]
+pub(super) struct Desk {
+    cache: Arc<Cache>,
+    clerk: Clerk,
+    /// Set once the store has failed; the node watches it.
+    failure: Arc<watch::Sender<Option<String>>>,
+}
+
+/// A message that has been read.
+#[derive(Debug)]
+pub(super) struct Parsed<'m> {
+    request: Result<Request<'m>, Rejection<'m>>,
+    key: EncodedKey,
+}
+
+impl Desk {
+    pub(super) fn new(cache: Arc<Cache>, failure: Arc<watch::Sender<Option<String>>>) -> Desk {
+        Desk { clerk: cache.clerk(), cache, failure }
+    }
+
+    fn dispatch(&mut self, message: &Parsed<'_>, patience: Patience, reply: &mut Reply<'_>) -> Step {
+        match &message.request {
+            Ok(Request::Cache(request)) => {
+                return self.clerk.answer(&self.cache, request, &message.key, patience, reply);
+            }
+            Ok(Request::Rpc(request)) => rpc::answer(request, reply.out),
+            Ok(Request::PubSub(request)) => {
+                pubsub::write_refusal(
+                    reply.out,
+                    request.u,
+                    "publish and subscribe are not supported by this server yet",
+                );
+            }
+            Ok(Request::Ignored) => {}
+            Err(rejection) => rejection.write_into(self.clerk.now_us, &mut self.clerk.ids, reply.out),
+        }
+        Step::Done
+    }
+}
+
+impl Service for Desk {
+    fn fork(&self) -> Desk {
+        Desk::new(Arc::clone(&self.cache), Arc::clone(&self.failure))
+    }
+
+    type Parsed<'m> = Parsed<'m>;
+
+    fn begin_run(&mut self) {
+        self.clerk.begin_run();
+    }
+
+    fn read<'m>(&mut self, message: &'m [u8]) -> Parsed<'m> {
+        let request = parse(message);
+        let key = match &request {
+            Ok(Request::Cache(request)) => self.clerk.encode(request),
+            _ => EncodedKey::None,
+        };
+        Parsed { request, key }
+    }
+
+    fn prefetch(&self) {
+        self.clerk.prefetch(&self.cache);
+    }
+
+    fn begin(&mut self) {
+        self.clerk.begin(&self.cache);
+    }
+
+    fn end(&mut self) {
+        self.clerk.end(&self.cache);
+    }
+
+    fn handle(&mut self, message: &Parsed<'_>, reply: &mut Reply<'_>) -> Step {
+        self.dispatch(message, Patience::None, reply)
+    }
+
+    fn handle_cold(&mut self, message: &[u8], reply: &mut Reply<'_>) {
+        self.begin_run();
+        let parsed = self.read(message);
+        if self.dispatch(&parsed, Patience::Blocking, reply) != Step::Done {
+            // Blocking answers are final; should one not be, the message is refused rather than lost.
+            self.refuse(message, Error::Overloaded, reply.out);
+        }
+    }
+
+    fn cold_key(&mut self, message: &[u8]) -> Option<Box<[u8]>> {
+        match parse(message) {
+            Ok(Request::Cache(request)) => self.clerk.cold_key(&self.cache, &request),
+            _ => None,
+        }
+    }
+
+    fn warm(&self, keys: &[Box<[u8]>]) {
+        for key in keys {
+            // What fails here fails again, and is reported, when the message itself is answered.
+            let _ = self.cache.store.fetch(key);
+        }
+    }
+
+    fn room(&self) -> impl Future<Output = ()> + Send {
+        self.cache.store.room()
+    }
+
+    fn refuse(&mut self, message: &[u8], refusal: Error, out: &mut Vec<u8>) {
+        Rejection::new(message, refusal).write_into(self.clerk.now_us, &mut self.clerk.ids, out);
+    }
+
+    fn hand_over(&self, lsn: Lsn) -> Result<(), Failed> {
+        self.cache.store.hand_over(lsn).map_err(|error| Failed(error.to_string()))
+    }
+
+    fn durable_lsn(&self) -> Lsn {
+        self.cache.store.durable_lsn()
+    }
+
+    async fn durable(&self, lsn: Lsn) -> Result<(), Failed> {
+        self.cache.store.durable(lsn).await.map_err(|error| Failed(error.to_string()))
+    }
+
+    fn failed(&self, failure: &Failed) {
+        self.failure.send_if_modified(|told| {
+            let first = told.is_none();
+            told.get_or_insert_with(|| failure.0.clone());
+            first
+        });
+    }
+}

@@ -1,0 +1,181 @@
+//! A node that runs: its addresses, its store, its end.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mpreg_storage::store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use super::desk::Desk;
+use super::error::Error;
+use crate::cache::Cache;
+use crate::config::Config;
+use crate::session::{self, Door};
+use crate::transport::budget::Budget;
+use crate::transport::listener::accept_all;
+use crate::transport::origin::Origins;
+use crate::transport::slots::Slots;
+
+/// How often a public listener without authentication is warned about.
+const WARNING_PERIOD: Duration = Duration::from_secs(60);
+/// How often an idle node looks whether its store is still well.
+const HEALTH_PERIOD: Duration = Duration::from_millis(500);
+
+/// A running node. Dropping it stops listening and waits for nothing: call [`Running::shutdown`].
+#[derive(Debug)]
+pub struct Running {
+    store: Store,
+    addresses: Vec<SocketAddr>,
+    slots: Arc<Slots>,
+    door: Arc<Door<Desk>>,
+    failure: watch::Receiver<Option<String>>,
+    drain_timeout: Duration,
+    tasks: Tasks,
+}
+
+/// Tasks that end with the node.
+#[derive(Debug, Default)]
+struct Tasks(Vec<AbortHandle>);
+
+impl Tasks {
+    fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.push(tokio::spawn(task).abort_handle());
+    }
+
+    fn stop(&self) {
+        self.0.iter().for_each(AbortHandle::abort);
+    }
+}
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Running {
+    /// A node over an open store that does not listen yet.
+    pub(super) fn new(store: Store, config: &Config) -> Running {
+        let (sender, failure) = watch::channel(None);
+        // Any number that differs from start to start will do; the standard hasher is seeded with one.
+        let process = RandomState::new().hash_one(std::process::id());
+        let cache = Arc::new(Cache::new(store.clone(), config.level, process));
+        let sender = Arc::new(sender);
+        let mut tasks = Tasks::default();
+        tasks.spawn(watch_health(store.clone(), Arc::clone(&sender)));
+        let desk = Desk::new(cache, sender);
+        let budget = Budget::new(config.request_memory_bytes);
+        let origins = Origins::new(&config.origins);
+        Running {
+            store,
+            addresses: Vec::new(),
+            slots: Slots::new(config.connections_max, config.connections_per_address_max),
+            door: Arc::new(Door::new(desk, budget, origins, config.message_bytes_max)),
+            failure,
+            drain_timeout: config.drain_timeout,
+            tasks,
+        }
+    }
+
+    /// Begins to accept connections.
+    pub(super) fn serve(&mut self, listener: TcpListener) -> Result<(), Error> {
+        let address = listener.local_addr().map_err(|error| Error::Internal(error.to_string()))?;
+        let (door, slots) = (Arc::clone(&self.door), Arc::clone(&self.slots));
+        if !address.ip().to_canonical().is_loopback() {
+            self.tasks.spawn(warn_of(address));
+        }
+        self.tasks.spawn(accept_all(listener, slots, move |stream, slot| {
+            session::serve(Arc::clone(&door), stream, slot)
+        }));
+        self.addresses.push(address);
+        Ok(())
+    }
+
+    /// The first address listened on, with the port that was chosen.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        *self.addresses.first().expect("a node listens somewhere")
+    }
+
+    /// All addresses listened on.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Where clients connect: `ws://address:port`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let mut address = self.addr();
+        if address.ip().is_unspecified() {
+            // Nobody can dial "any address"; this machine can be dialled from here.
+            let loopback =
+                if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() };
+            address.set_ip(loopback);
+        }
+        format!("ws://{address}")
+    }
+
+    /// The store, for use from inside the process.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Connections open now.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.slots.open()
+    }
+
+    /// Resolves with the cause when the store has failed for good; the node should then end, and its process
+    /// too, since what was not acknowledged is only known to the disk.
+    pub async fn failed(&self) -> String {
+        let mut failure = self.failure.clone();
+        match failure.wait_for(Option::is_some).await {
+            Ok(told) => told.clone().unwrap_or_default(),
+            // The door holds the sender as long as this node exists.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Stops: no new connections, those there are finish what they have sent (at most
+    /// [`Config::drain_timeout`](crate::config::Config)), then the store is checkpointed and closed.
+    ///
+    /// # Errors
+    /// The store failed while it was closed; what was acknowledged is safe in the log all the same.
+    pub async fn shutdown(self) -> Result<(), Error> {
+        self.tasks.stop();
+        self.slots.stop_all();
+        if tokio::time::timeout(self.drain_timeout, self.slots.drained()).await.is_err() {
+            tracing::warn!(connections = self.slots.open(), "connections did not finish in time");
+        }
+        let store = self.store.clone();
+        let closed = tokio::task::spawn_blocking(move || store.close()).await;
+        Ok(closed.map_err(|error| Error::Internal(error.to_string()))??)
+    }
+}
+
+/// A session notices a failed store when it waits for it; a background sync that fails is noticed here.
+async fn watch_health(store: Store, failure: Arc<watch::Sender<Option<String>>>) {
+    let mut period = tokio::time::interval(HEALTH_PERIOD);
+    loop {
+        period.tick().await;
+        if let Some(cause) = store.failure() {
+            failure.send_replace(Some(cause));
+            return;
+        }
+    }
+}
+
+async fn warn_of(address: SocketAddr) {
+    let mut period = tokio::time::interval(WARNING_PERIOD);
+    loop {
+        period.tick().await;
+        tracing::warn!(%address, "insecure: other machines can read and write everything here without authentication");
+    }
+}

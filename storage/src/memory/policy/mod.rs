@@ -1,0 +1,106 @@
+//! Eviction policies: which clean entry leaves when memory is full.
+//!
+//! One instance per shard, always called under the shard lock. A policy owns the *order* of entries and nothing
+//! else: entries live in the table, and a policy remembers them by [`Fragment`]s of their hash, four bytes
+//! each, looked up again when their turn comes. What it notes about an entry stands in the entry:
+//!
+//! - `queue` (0 to 15): which of the policy's queues holds a node for it; 0 = none. Written by the policy.
+//! - `heat` (0 to `heat_max`): raised by every read, without a lock. Lowered by the policy.
+//! - times, counts, lengths and extras of the entry, for policies that weigh them.
+//!
+//! The life of an entry, as a policy sees it:
+//!
+//! ```text
+//! admit ──> queued ──> evict picks it                       (gone, the table removes it)
+//!             │  └──> replace: overwritten, keeps its place; dirty, so evict drops it from the queue,
+//!             │                                             and admit follows when it is clean again
+//!             └─────> forget: removed for another reason
+//! ```
+//!
+//! To add a policy: one file, one [`PolicyKind`], one arm in [`PolicyKind::build`]; the shared tests below
+//! run it with the others.
+
+mod ghost;
+mod lru;
+mod queue;
+mod s3fifo;
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use std::fmt::Debug;
+
+use super::entry::Entry;
+use super::hash::Fragment;
+use super::index::{Index, Resident};
+use queue::Queue;
+
+/// The policies an operator can choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum PolicyKind {
+    /// Three first-in-first-out queues: newcomers, proven entries, and ghosts of the recently evicted. Scans pass
+    /// through without hurting. Source: "FIFO queues are all you need for cache eviction", SOSP 2023; ours differs
+    /// as `s3fifo.rs` says.
+    #[default]
+    S3Fifo,
+    /// Least recently used, exact to 16 ms.
+    Lru,
+}
+
+impl PolicyKind {
+    /// Reads beyond this heat tell the policy nothing more, so readers stop writing it.
+    pub(super) fn heat_max(self) -> u8 {
+        match self {
+            PolicyKind::S3Fifo => s3fifo::HEAT_MAX,
+            PolicyKind::Lru => 0,
+        }
+    }
+
+    /// One shard's instance.
+    pub(super) fn build(self, scale: Scale) -> Box<dyn Policy> {
+        match self {
+            PolicyKind::S3Fifo => Box::new(s3fifo::S3Fifo::new(scale)),
+            PolicyKind::Lru => Box::new(lru::Lru::new()),
+        }
+    }
+}
+
+/// What an entry weighs in the bound that evicts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// Bytes as allocated, with the entry's share of the table and the queues.
+    Bytes,
+    /// One each: an entry limit, and hit-ratio simulation.
+    Entries,
+}
+
+/// An entry's share of buckets, queue nodes and ghosts: 10 to 16 bytes of buckets, 4 to 5 of a node, 5 of a ghost.
+const OVERHEAD_BYTES: u64 = 24;
+
+impl Scale {
+    pub(super) fn weigh(self, entry: &Entry) -> u64 {
+        match self {
+            Scale::Bytes => entry.allocated_bytes() + OVERHEAD_BYTES,
+            Scale::Entries => 1,
+        }
+    }
+}
+
+/// The order in which one shard's clean entries leave.
+pub(super) trait Policy: Send + Debug {
+    /// A clean entry that stands in no queue may be evicted from now on. Must put it into a queue.
+    fn admit(&mut self, index: &Index, fragment: Fragment, entry: &Entry);
+
+    /// A queued entry was overwritten; `new` has taken over its queue and heat already. Mind the weights.
+    fn replace(&mut self, old: &Entry, new: &Entry);
+
+    /// A queued entry left the table for another reason. Its node may stay, but must not count.
+    fn forget(&mut self, entry: &Entry);
+
+    /// Chooses the entry to leave, a clean one, and forgets it; `None` when no queue holds a clean one.
+    fn evict<'a>(&mut self, index: &'a Index) -> Option<Resident<'a>>;
+
+    /// Nodes held, stale ones included.
+    #[cfg(all(test, not(loom)))]
+    fn nodes(&self) -> usize;
+}

@@ -1,0 +1,345 @@
+//! Operations as they stand in the log: resolved (absolute times, nothing left to chance), so that
+//! applying one is the same on the live path, in recovery and on a follower.
+//!
+//! A record in a frame's body:
+//!
+//! ```text
+//! 0   4   length of the archived operation, u32 little endian
+//! 4   1   kind of the operation (never renumbered)
+//! 5   1   layout version of that kind
+//! 6   2   zero
+//! 8   4   origin: cluster the operation came from, 0 = this one
+//! 12  n   the operation, archived by rkyv (little endian, unaligned)
+//! ```
+//!
+//! Each kind has its own archived struct, so a new kind never moves the bytes of an old one. A kind
+//! or layout this build does not know is an error that names it, never skipped: skipping one
+//! operation would fork the state.
+
+use rkyv::api::high::{HighSerializer, HighValidator};
+use rkyv::rancor;
+use rkyv::ser::allocator::ArenaHandle;
+use rkyv::with::InlineAsBox;
+use rkyv::{Archive, Serialize};
+
+/// Bytes in front of the archived operation.
+pub const RECORD_HEAD_BYTES: usize = 12;
+/// Layout version written by this build.
+const LAYOUT: u8 = 1;
+const KIND_PUT: u8 = 1;
+const KIND_DELETE: u8 = 2;
+const KIND_EXPIRE: u8 = 3;
+
+/// Why bytes are not a record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The body ends inside a record.
+    #[error("record at body offset {offset} needs {needed} bytes, {left} are left")]
+    Short {
+        /// Where the record begins.
+        offset: usize,
+        /// Bytes it claims.
+        needed: usize,
+        /// Bytes there are.
+        left: usize,
+    },
+    /// Written by a newer build.
+    #[error("record at body offset {offset} has kind {kind} layout {layout}, which this build does not know")]
+    Unknown {
+        /// Where the record begins.
+        offset: usize,
+        /// Its kind.
+        kind: u8,
+        /// Its layout version.
+        layout: u8,
+    },
+    /// The archived bytes do not hold together, or name a key that no key encodes to.
+    #[error("record at body offset {offset} is damaged: {what}")]
+    Damaged {
+        /// Where the record begins.
+        offset: usize,
+        /// What does not hold.
+        what: String,
+    },
+}
+
+/// Stores a value under a key, replacing whatever was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Archive, Serialize)]
+pub struct Put<'a> {
+    /// Encoded key.
+    #[rkyv(with = InlineAsBox)]
+    pub key: &'a [u8],
+    /// JSON text.
+    #[rkyv(with = InlineAsBox)]
+    pub value: &'a [u8],
+    /// Encoded metadata, empty when all default.
+    #[rkyv(with = InlineAsBox)]
+    pub extras: &'a [u8],
+    /// Microseconds since 1970 UTC.
+    pub created_us: u64,
+    /// Microseconds since 1970 UTC; 0 = never.
+    pub expires_us: u64,
+}
+
+/// Removes a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Archive, Serialize)]
+pub struct Delete<'a> {
+    /// Encoded key.
+    #[rkyv(with = InlineAsBox)]
+    pub key: &'a [u8],
+    /// When, in microseconds since 1970 UTC.
+    pub deleted_us: u64,
+}
+
+/// Removes a key whose time has come. Kept apart from [`Delete`] since watchers tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Archive, Serialize)]
+pub struct Expire<'a> {
+    /// Encoded key.
+    #[rkyv(with = InlineAsBox)]
+    pub key: &'a [u8],
+    /// The expiry that has passed, in microseconds since 1970 UTC.
+    pub expires_us: u64,
+    /// When it was removed, in microseconds since 1970 UTC.
+    pub removed_us: u64,
+}
+
+/// One resolved operation, borrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Op<'a> {
+    /// See [`Put`].
+    Put(Put<'a>),
+    /// See [`Delete`].
+    Delete(Delete<'a>),
+    /// See [`Expire`].
+    Expire(Expire<'a>),
+}
+
+impl<'a> Op<'a> {
+    /// The key it acts on.
+    #[must_use]
+    pub fn key(&self) -> &'a [u8] {
+        match self {
+            Op::Put(put) => put.key,
+            Op::Delete(delete) => delete.key,
+            Op::Expire(expire) => expire.key,
+        }
+    }
+
+    /// A word for people: `put`, `delete`, `expire`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Put(_) => "put",
+            Op::Delete(_) => "delete",
+            Op::Expire(_) => "expire",
+        }
+    }
+}
+
+/// A decoded record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Cluster it came from; 0 = this one.
+    pub origin: u32,
+    /// What it does.
+    pub op: Op<'a>,
+}
+
+/// Upper bound of the bytes [`encode_into`] appends for `op`.
+#[must_use]
+pub fn encoded_bytes_max(op: &Op<'_>) -> usize {
+    let payload = match op {
+        Op::Put(put) => put.key.len() + put.value.len() + put.extras.len(),
+        Op::Delete(delete) => delete.key.len(),
+        Op::Expire(expire) => expire.key.len(),
+    };
+    RECORD_HEAD_BYTES + 40 + payload
+}
+
+/// Appends one record to a frame's body. Cost: one copy of the payload, no allocation beyond `out`.
+pub fn encode_into(origin: u32, op: &Op<'_>, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; RECORD_HEAD_BYTES]);
+    let kind = match op {
+        Op::Put(put) => archive(put, out, KIND_PUT),
+        Op::Delete(delete) => archive(delete, out, KIND_DELETE),
+        Op::Expire(expire) => archive(expire, out, KIND_EXPIRE),
+    };
+    let bytes =
+        u32::try_from(out.len() - start - RECORD_HEAD_BYTES).expect("limits keep an operation below 4 GiB");
+    let head = &mut out[start..start + RECORD_HEAD_BYTES];
+    head[..4].copy_from_slice(&bytes.to_le_bytes());
+    head[4] = kind;
+    head[5] = LAYOUT;
+    head[8..12].copy_from_slice(&origin.to_le_bytes());
+}
+
+fn archive<'w, T>(value: &T, out: &'w mut Vec<u8>, kind: u8) -> u8
+where
+    T: for<'x> Serialize<HighSerializer<&'w mut Vec<u8>, ArenaHandle<'x>, rancor::Panic>>,
+{
+    let Ok(_) = rkyv::api::high::to_bytes_in::<_, rancor::Panic>(value, out);
+    kind
+}
+
+/// Walks the records of a frame's body. Yields an error once and then ends.
+#[derive(Debug, Clone)]
+pub struct Records<'a> {
+    body: &'a [u8],
+    offset: usize,
+}
+
+impl<'a> Records<'a> {
+    /// Starts at the first record of `body`.
+    #[must_use]
+    pub fn new(body: &'a [u8]) -> Records<'a> {
+        Records { body, offset: 0 }
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.offset == self.body.len() {
+            return None;
+        }
+        let decoded = decode(self.body, self.offset);
+        self.offset = match &decoded {
+            Ok((_, end)) => *end,
+            Err(_) => self.body.len(),
+        };
+        Some(decoded.map(|(record, _)| record))
+    }
+}
+
+/// Decodes the record at `offset`; also says where it ends.
+fn decode(body: &[u8], offset: usize) -> Result<(Record<'_>, usize), Error> {
+    let rest = &body[offset..];
+    let short = |needed: usize| Error::Short { offset, needed, left: rest.len() };
+    let head = rest.get(..RECORD_HEAD_BYTES).ok_or_else(|| short(RECORD_HEAD_BYTES))?;
+    let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+    let needed = RECORD_HEAD_BYTES.saturating_add(word(0) as usize);
+    let archived = rest.get(RECORD_HEAD_BYTES..needed).ok_or_else(|| short(needed))?;
+    let op = match (head[4], head[5]) {
+        (KIND_PUT, LAYOUT) => Op::Put(put(archived, offset)?),
+        (KIND_DELETE, LAYOUT) => Op::Delete(delete(archived, offset)?),
+        (KIND_EXPIRE, LAYOUT) => Op::Expire(expire(archived, offset)?),
+        (kind, layout) => return Err(Error::Unknown { offset, kind, layout }),
+    };
+    crate::record::KeyParts::decode(op.key())
+        .map_err(|error| Error::Damaged { offset, what: error.to_string() })?;
+    Ok((Record { origin: word(8), op }, offset + needed))
+}
+
+fn put(archived: &[u8], offset: usize) -> Result<Put<'_>, Error> {
+    let put = checked::<ArchivedPut<'_>>(archived, offset)?;
+    Ok(Put {
+        key: put.key.get(),
+        value: put.value.get(),
+        extras: put.extras.get(),
+        created_us: put.created_us.to_native(),
+        expires_us: put.expires_us.to_native(),
+    })
+}
+
+fn delete(archived: &[u8], offset: usize) -> Result<Delete<'_>, Error> {
+    let delete = checked::<ArchivedDelete<'_>>(archived, offset)?;
+    Ok(Delete { key: delete.key.get(), deleted_us: delete.deleted_us.to_native() })
+}
+
+fn expire(archived: &[u8], offset: usize) -> Result<Expire<'_>, Error> {
+    let expire = checked::<ArchivedExpire<'_>>(archived, offset)?;
+    Ok(Expire {
+        key: expire.key.get(),
+        expires_us: expire.expires_us.to_native(),
+        removed_us: expire.removed_us.to_native(),
+    })
+}
+
+fn checked<T>(archived: &[u8], offset: usize) -> Result<&T, Error>
+where
+    T: rkyv::Portable + for<'x> rkyv::bytecheck::CheckBytes<HighValidator<'x, rancor::Error>>,
+{
+    rkyv::access::<T, rancor::Error>(archived)
+        .map_err(|error| Error::Damaged { offset, what: error.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn put() -> Op<'static> {
+        Op::Put(Put { key: b"ns\0id\0", value: b"{\"a\":1}", extras: b"", created_us: 7, expires_us: 0 })
+    }
+
+    fn encoded(op: &Op<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        encode_into(0, op, &mut out);
+        out
+    }
+
+    #[test]
+    fn golden_bytes_of_layout_1() {
+        // Frozen: logs written by released builds hold exactly these bytes.
+        let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        assert_eq!(hex(encoded(&put())), include_str!("../../tests/golden/record-put-v1.hex").trim());
+        let delete = Op::Delete(Delete { key: b"ns\0id\0", deleted_us: 9 });
+        assert_eq!(hex(encoded(&delete)), include_str!("../../tests/golden/record-delete-v1.hex").trim());
+        let expire = Op::Expire(Expire { key: b"ns\0id\0", expires_us: 8, removed_us: 9 });
+        assert_eq!(hex(encoded(&expire)), include_str!("../../tests/golden/record-expire-v1.hex").trim());
+    }
+
+    #[test]
+    fn records_follow_each_other() {
+        let mut body = encoded(&put());
+        let delete = Op::Delete(Delete { key: b"ns\0id\0", deleted_us: 9 });
+        encode_into(3, &delete, &mut body);
+        let records: Vec<_> = Records::new(&body).collect::<Result<_, _>>().unwrap();
+        assert_eq!(records, [Record { origin: 0, op: put() }, Record { origin: 3, op: delete }]);
+    }
+
+    #[test]
+    fn unknown_kinds_and_layouts_are_named_not_skipped() {
+        let mut body = encoded(&put());
+        body[5] = 9;
+        let error = Records::new(&body).next().unwrap().unwrap_err();
+        assert_eq!(error, Error::Unknown { offset: 0, kind: KIND_PUT, layout: 9 });
+    }
+
+    #[test]
+    fn every_truncation_is_an_error() {
+        let body = encoded(&put());
+        for len in 1..body.len() {
+            assert!(Records::new(&body[..len]).next().unwrap().is_err(), "length {len}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(id in "[a-z]{1,20}", value in proptest::collection::vec(any::<u8>(), 0..200), created_us: u64, expires_us: u64, origin: u32) {
+            let key = crate::record::Key::new("ns", &id).unwrap();
+            let op = Op::Put(Put { key: key.as_bytes(), value: &value, extras: &value, created_us, expires_us });
+            let mut body = Vec::new();
+            encode_into(origin, &op, &mut body);
+            prop_assert!(body.len() <= encoded_bytes_max(&op));
+            prop_assert_eq!(Records::new(&body).next().unwrap().unwrap(), Record { origin, op });
+        }
+
+        #[test]
+        fn garbage_never_panics(body in proptest::collection::vec(any::<u8>(), 0..120)) {
+            let _ = Records::new(&body).count();
+        }
+
+        #[test]
+        fn a_flipped_byte_never_panics(at in 0usize..80, bit in 0u8..8) {
+            let mut body = encoded(&put());
+            let at = at % body.len();
+            body[at] ^= 1 << bit;
+            let _ = Records::new(&body).count();
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Options of a store, with their defaults and minima.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{OsClock, OsDisk, OsRng};
+use crate::memory::PolicyKind;
+use crate::write::core::Bounds;
+use crate::write::recovery::{Machine, Parts};
+use crate::{log, memory, table};
+
+/// When a write is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Handed to the OS: survives the death of the process, may lose the last sync interval on a
+    /// power cut.
+    Eventual,
+    /// Synced: survives a power cut.
+    Strong,
+}
+
+impl Level {
+    /// The word of the protocol.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Level::Eventual => "eventual",
+            Level::Strong => "strong",
+        }
+    }
+}
+
+/// How a store is opened. Sizes are bytes, times microseconds.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The data directory.
+    pub dir: PathBuf,
+    /// Memory for keys, values and their overhead. Default 256 MiB, minimum 1 MiB.
+    pub memory_bytes: u64,
+    /// Who leaves memory first. Default [`PolicyKind::S3Fifo`].
+    pub policy: PolicyKind,
+    /// Size of a log segment. Default 64 MiB, minimum 64 KiB.
+    pub segment_bytes: u64,
+    /// How long an `eventual` write stays unsynced when nothing else happens. Default 10 ms.
+    pub sync_interval_us: u64,
+    /// Dirty bytes that start a checkpoint. Default: an eighth of `memory_bytes`, at most 64 MiB.
+    pub checkpoint_bytes: Option<u64>,
+    /// Age of dirty entries that starts a checkpoint. Default 30 s.
+    pub checkpoint_interval_us: u64,
+    /// Acknowledged but unsynced bytes above which writes wait. Default 64 MiB.
+    pub unsynced_bytes_max: u64,
+    /// Age of unsynced bytes above which writes wait. Default 1 s.
+    pub unsynced_age_us_max: u64,
+    /// Page cache of L2. Default 16 MiB.
+    pub table_cache_bytes: usize,
+    /// Free bytes below which writes are refused. Default: 5 % of the disk, at least 256 MiB.
+    pub free_bytes_min: Option<u64>,
+    /// How often expired entries are looked for. Default 1 s.
+    pub sweep_interval_us: u64,
+    /// Whether the store runs its threads (sync, checkpoint, housekeeping). A simulation turns them off
+    /// and calls `step` itself.
+    pub threads: bool,
+    /// Files, time and chance; a test brings its own.
+    pub machine: Machine,
+}
+
+impl Options {
+    /// Defaults on the real machine.
+    #[must_use]
+    pub fn new(dir: impl AsRef<Path>) -> Options {
+        let machine =
+            Machine { disk: Arc::new(OsDisk), clock: Arc::new(OsClock::new()), rng: Arc::new(OsRng::new()) };
+        Options {
+            dir: dir.as_ref().into(),
+            memory_bytes: 256 << 20,
+            policy: PolicyKind::default(),
+            segment_bytes: 64 << 20,
+            sync_interval_us: 10_000,
+            checkpoint_bytes: None,
+            checkpoint_interval_us: 30_000_000,
+            unsynced_bytes_max: 64 << 20,
+            unsynced_age_us_max: 1_000_000,
+            table_cache_bytes: 16 << 20,
+            free_bytes_min: None,
+            sweep_interval_us: 1_000_000,
+            threads: true,
+            machine,
+        }
+    }
+
+    /// The options of the rooms below.
+    pub(super) fn parts(&self) -> Parts {
+        let memory_bytes = self.memory_bytes.max(1 << 20);
+        let checkpoint_bytes =
+            self.checkpoint_bytes.unwrap_or((memory_bytes / 8).min(64 << 20)).max(64 << 10);
+        let bounds = Bounds {
+            unsynced_bytes_max: self.unsynced_bytes_max,
+            unsynced_age_us_max: self.unsynced_age_us_max,
+            // One checkpoint under way, one gathering, and some slack before writers wait.
+            dirty_bytes_max: (checkpoint_bytes * 3).min(memory_bytes / 2).max(checkpoint_bytes),
+            checkpoint_bytes,
+            checkpoint_interval_us: self.checkpoint_interval_us,
+            batch_bytes_max: 1 << 20,
+        };
+        Parts {
+            bounds,
+            memory: memory::Options {
+                bytes_max: memory_bytes,
+                policy: self.policy,
+                ..memory::Options::default()
+            },
+            table: table::Options {
+                cache_bytes: self.table_cache_bytes,
+                filter_seed: self.machine.rng.next_u64(),
+                ..table::Options::default()
+            },
+            log: log::Options { segment_bytes: self.segment_bytes, ..log::Options::default() },
+        }
+    }
+}

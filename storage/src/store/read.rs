@@ -1,0 +1,91 @@
+//! Reading: L1 without a lock; on a miss the negative filter, then one shared read of L2.
+
+use super::Store;
+use super::error::Error;
+use crate::memory::{Entry, EntryRef};
+use crate::record::{EntryFields, EntryKind, Lsn};
+
+/// What memory knows of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Read<R> {
+    /// There; the value of the closure.
+    Hit(R),
+    /// Certainly not there. `observed` is the position of the deletion or of the expired version that
+    /// says so, `Lsn::ZERO` when there is none above the checkpoint.
+    Miss {
+        /// See above.
+        observed: Lsn,
+    },
+    /// Not in memory, perhaps in L2: [`Store::fetch`].
+    Cold,
+}
+
+impl Store {
+    /// Reads a key from memory: no lock, no allocation, no I/O. `now_us` comes from
+    /// [`Store::now_us`]; one reading of the clock serves a batch.
+    ///
+    /// The closure runs while memory is pinned: keep it short.
+    pub fn read<R>(&self, key: &[u8], now_us: u64, hit: impl FnOnce(&Entry) -> R) -> Read<R> {
+        let pipeline = &self.shared.pipeline;
+        let found = pipeline.memory.read(key, now_us, |entry| {
+            if entry.is_visible(now_us) { Ok(hit(entry)) } else { Err(entry.lsn()) }
+        });
+        match found {
+            Some(Ok(value)) => Read::Hit(value),
+            Some(Err(observed)) => Read::Miss { observed },
+            None if pipeline.table.may_hold(key) => Read::Cold,
+            None => Read::Miss { observed: Lsn::ZERO },
+        }
+    }
+
+    /// Starts loading what reads of these keys will touch, all at once instead of one after the other. Changes
+    /// nothing; worth it before about four reads or more.
+    pub fn prefetch<'k>(&self, keys: impl IntoIterator<Item = &'k [u8]>) {
+        self.shared.pipeline.memory.prefetch(keys);
+    }
+
+    /// Reads a key from L2 into memory and returns it; `None` when it is not visible. Blocks for a
+    /// disk read at worst. Concurrent calls for one key share one read.
+    pub fn fetch(&self, key: &[u8]) -> Result<Option<EntryRef>, Error> {
+        let pipeline = &self.shared.pipeline;
+        loop {
+            let now_us = self.now_us();
+            let flight = self.shared.flights.board(key);
+            // The token comes before the look into memory: a write after this point refuses the fill.
+            let token = pipeline.memory.fill_token(key);
+            if let Some(entry) = pipeline.memory.get(key, now_us) {
+                return Ok(entry.is_visible(now_us).then_some(entry));
+            }
+            if flight.is_none() {
+                // Someone else read it and it did not stay, or was absent: read it ourselves.
+                continue;
+            }
+            let filled = pipeline.table.read(key, |fields| {
+                let fields = counted(fields, now_us);
+                pipeline.memory.fill(token, key, &fields);
+                EntryRef::detached(key, &fields)
+            })?;
+            return Ok(filled.filter(|entry| entry.is_visible(now_us)));
+        }
+    }
+
+    /// The visible version of a key from wherever it is. Blocks for a disk read at worst.
+    pub fn get(&self, key: &[u8]) -> Result<Option<EntryRef>, Error> {
+        let now_us = self.now_us();
+        match self.shared.pipeline.memory.get(key, now_us) {
+            Some(entry) => Ok(entry.is_visible(now_us).then_some(entry)),
+            None if self.shared.pipeline.table.may_hold(key) => self.fetch(key),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Whether a version is there for a reader at `now_us`.
+pub(super) fn visible(fields: &EntryFields<'_>, now_us: u64) -> bool {
+    fields.kind != EntryKind::Tombstone && (fields.expires_us == 0 || now_us <= fields.expires_us)
+}
+
+/// The row as read once more.
+fn counted<'a>(fields: EntryFields<'a>, now_us: u64) -> EntryFields<'a> {
+    EntryFields { access_count: fields.access_count.saturating_add(1), last_access_us: now_us, ..fields }
+}
