@@ -83,7 +83,7 @@ fn a_power_cut_keeps_strong_writes_and_bounds_the_loss_of_eventual_ones() {
     let began = Instant::now();
     let mut books: Vec<Book> = (0..4).map(|_| Book::default()).collect();
     let (mut from, mut lost, mut oldest_lost) = (0, 0, Duration::ZERO);
-    let arguments = ["--set", "storage.free_bytes_min=0"];
+    let arguments = ["--set", "storage.free_min=0B"];
     for cut in 0..cuts {
         let server = Server::start(&disk.mount.join("data"), &arguments);
         let stop = AtomicBool::new(false);
