@@ -224,8 +224,8 @@ fn l1(bench: &mut Criterion) {
     fitting(bench, &workload, || Moka::new(2 * KEYS));
     fitting(bench, &workload, || Locked(RwLock::default()));
     let tenth = KEYS / 10;
-    // 168 bytes is what an entry of these sizes counts for: a tenth of the keys fits.
-    measure(bench, "l1_evicting", &workload, &Ours::new(168 * tenth as u64), 0, true);
+    // 172 bytes is what an entry of these sizes counts for: a tenth of the keys fits.
+    measure(bench, "l1_evicting", &workload, &Ours::new(172 * tenth as u64), 0, true);
     measure(bench, "l1_evicting", &workload, &QuickCache::new(tenth), 0, true);
     measure(bench, "l1_evicting", &workload, &Moka::new(tenth), 0, true);
 }

@@ -57,8 +57,9 @@ impl Ghosts {
     /// Rebuilds the table when the number of residents has moved far from what it was built for.
     fn fit(&mut self, capacity: usize) {
         let built_for = self.sets.len() * WAYS * 4 / 5;
-        if self.sets.is_empty() || capacity > built_for || capacity < built_for / 4 {
-            let sets = (capacity * 3 / 2).div_ceil(WAYS).max(1);
+        if self.sets.is_empty() || capacity > built_for + built_for / 4 || capacity < built_for / 4 {
+            // A quarter of the ways stays free, so that sets seldom overflow before their ghosts are old.
+            let sets = (capacity + capacity / 4).div_ceil(WAYS).max(1);
             self.sets = vec![[0; WAYS]; sets];
         }
         self.capacity = capacity;

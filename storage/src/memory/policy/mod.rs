@@ -74,8 +74,8 @@ pub(super) enum Scale {
     Entries,
 }
 
-/// An entry's share of buckets, queue nodes and ghosts: 10 to 16 bytes of buckets, 4 to 5 of a node, 5 of a ghost.
-const OVERHEAD_BYTES: u64 = 24;
+/// An entry's share of buckets (10 to 16 bytes), its queue node (4 to 5) and, where evicted from, two ghosts (10).
+const OVERHEAD_BYTES: u64 = 28;
 
 impl Scale {
     pub(super) fn weigh(self, entry: &Entry) -> u64 {

@@ -8,7 +8,8 @@
 //!    └── a ghost ───────────────────────────────────────────────┴──> evicted
 //! ```
 //!
-//! Source: Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023.
+//! Source: Yang et al., "FIFO queues are all you need for cache eviction", SOSP 2023. Different here: twice the ghosts, shares by
+//! bytes instead of entries, a write counts as a read, and an eviction ends after a bounded number of looks.
 
 use super::ghost::Ghosts;
 use super::{Entry, Fragment, Index, Policy, Queue, Resident, Scale};
@@ -19,6 +20,9 @@ pub(super) const HEAT_MAX: u8 = 3;
 const HEAT_PROVEN: u8 = 2;
 /// The small queue may hold one part in this many of all weight.
 const SMALL_PART: u64 = 10;
+/// Ghosts for each resident. The paper has one; two gain 0.3 points of hit ratio over our ten traces (mean of 1, 5 and
+/// 10 % of the keys: 47.79 with one, 48.13 with two, 48.03 with three, 47.28 with eight).
+const GHOSTS_PER_ENTRY: usize = 2;
 /// Entries one eviction looks at before it takes the next one whatever its heat: bounds the time under the lock.
 const LOOKS_MAX: usize = 1024;
 
@@ -50,7 +54,7 @@ impl S3Fifo {
             self.main.push(index, fragment, &resident.entry);
             return None;
         }
-        self.ghosts.remember(fragment, self.small.entries() + self.main.entries());
+        self.ghosts.remember(fragment, GHOSTS_PER_ENTRY * (self.small.entries() + self.main.entries()));
         Some(resident)
     }
 
@@ -84,10 +88,12 @@ impl Policy for S3Fifo {
     }
 
     fn evict<'a>(&mut self, index: &'a Index) -> Option<Resident<'a>> {
-        let mut looks = 0;
-        while self.small.entries() + self.main.entries() > 0 {
-            looks += 1;
-            let patient = looks < LOOKS_MAX;
+        // Out of patience, each look takes a victim or empties a queue of what is dirty: two more are enough.
+        for look in 0..LOOKS_MAX + 2 {
+            if self.small.entries() + self.main.entries() == 0 {
+                return None;
+            }
+            let patient = look < LOOKS_MAX;
             let victim = if self.small_is_over() || self.main.entries() == 0 {
                 self.evict_small(index, patient)
             } else {
