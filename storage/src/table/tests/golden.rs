@@ -50,7 +50,10 @@ fn a_file_of_version_1_opens() {
     let table = Table::open(disk, PATH.as_ref(), Options::default()).unwrap();
     assert_eq!(table.snapshot().position(), position());
     assert_eq!(rows_of(&table), entries().into_iter().map(|(key, row)| (key, row.unwrap())).collect());
-    assert_eq!(table.snapshot().expired(u64::MAX, None, 9).unwrap(), [(1_800_000_000_000_000, key(2).into())]);
+    assert_eq!(
+        table.snapshot().expired(u64::MAX, None, 9).unwrap(),
+        [(1_800_000_000_000_000, key(2).into())]
+    );
     assert_eq!(table.snapshot().read_cell(7, b"sub", <[u8]>::to_vec).unwrap(), Some(b"cell".to_vec()));
     assert_sound(&table);
     fold(&table, 4, &vec![(key(3), Some(Version::plain(4, b"4")))]);
