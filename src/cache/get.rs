@@ -77,7 +77,8 @@ impl Hit<'_> {
             value: fields.value,
             created_us: fields.created_us,
             access_count: fields.access_count.into(),
-            last_access_us: fields.last_access_us,
+            // This read is the last access; memory notes it in steps.
+            last_access_us: fields.last_access_us.max(clerk.now_us),
             ttl_us,
             // Extras are checked when they are put; a row damaged since would fail its checksum.
             extras: Extras::decode(fields.extras).unwrap_or_default(),

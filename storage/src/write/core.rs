@@ -136,6 +136,8 @@ pub struct WriteCore {
     dirty_bytes: u64,
     frozen_bytes: u64,
     dirty_since_us: Option<u64>,
+    /// A checkpoint is due whatever the size and age of what is dirty.
+    overdue: bool,
     poisoned: bool,
 }
 
@@ -171,6 +173,7 @@ impl WriteCore {
             dirty_bytes: 0,
             frozen_bytes: 0,
             dirty_since_us: None,
+            overdue: false,
             poisoned: false,
         }
     }
@@ -345,6 +348,15 @@ impl WriteCore {
         self.unsynced_since_us = if all { None } else { Some(self.sync_began_us) };
     }
 
+    /// Counts what recovery replayed, and makes a checkpoint of it due at once: the next start then has
+    /// little to replay, and the segments of earlier lives can go.
+    pub fn add_replayed(&mut self, bytes: u64, monotonic_us: u64) {
+        if bytes > 0 {
+            self.add_dirty(bytes, monotonic_us);
+            self.overdue = true;
+        }
+    }
+
     /// Whether enough is dirty, or old enough, for a checkpoint.
     #[must_use]
     pub fn checkpoint_due(&self, monotonic_us: u64) -> bool {
@@ -366,6 +378,7 @@ impl WriteCore {
         self.checkpointing = Some(checkpoint);
         self.frozen_bytes += std::mem::take(&mut self.dirty_bytes);
         self.dirty_since_us = None;
+        self.overdue = false;
         Some(checkpoint)
     }
 

@@ -96,9 +96,7 @@ pub fn recover(machine: &Machine, dir: &Path, parts: &Parts) -> Result<(Pipeline
     let records = replay(&log, &mut start, &mut view)?;
     let dirty_bytes = view.dirty_bytes;
     let mut core = WriteCore::new(parts.bounds.clone(), start);
-    if dirty_bytes > 0 {
-        core.add_dirty(dirty_bytes, machine.clock.monotonic_us());
-    }
+    core.add_replayed(dirty_bytes, machine.clock.monotonic_us());
     let recovered = Recovered {
         checkpoint: position.lsn,
         last: start.last,

@@ -2,7 +2,7 @@
 //! likes of the unsynced rest, and the log is opened again. Then the power goes once more inside that.
 
 use super::*;
-use crate::disk::{Failure, Fault, OpKind, Trace};
+use crate::disk::{CrashSpec, Damage, Failure, Fault, OpKind, Trace};
 
 /// What had been promised when so many changes were done.
 #[derive(Debug, Clone, Copy, Default)]
@@ -252,4 +252,33 @@ fn a_skipped_sync_is_noticed() {
         assert!(disk.counters().lying_syncs > 10);
         assert!(tally.violations.len() > 100, "{kind:?}: {} of {}", tally.violations.len(), tally.images);
     }
+}
+
+/// The story: an opening superseded its oldest segment, put it away first, and died. The oldest file left
+/// had no header, and the next opening took that for damage.
+#[test]
+fn a_crash_while_tidying_leaves_an_oldest_file_with_a_header() {
+    let disk = SimDisk::new();
+    let (log, _) = open(&disk, 0);
+    append_many(&log, 60, 100);
+    drop(log);
+    let before = disk.crash_image(&CrashSpec::EVERYTHING);
+    // Of three segments nothing reached the disk but the header of the third.
+    for (id, from, len) in [(1, 96, 4000), (2, 0, 4096), (3, 96, 4000)] {
+        let bytes = vec![0; len];
+        before.damage(&segment_path(id), Damage::Overwrite { offset: from, bytes }).unwrap();
+    }
+    before.start_trace();
+    assert_eq!(open(&before, 0).1.next_lsn, Lsn(1));
+    let trace = before.trace().unwrap();
+    let mut replay = trace.replay();
+    let mut images = 0;
+    while replay.step().is_some() {
+        for spec in [CrashSpec::NOTHING, CrashSpec::EVERYTHING] {
+            let (_, opened) = open(&replay.image(&spec), 0);
+            assert_eq!(opened.next_lsn, Lsn(1));
+            images += 1;
+        }
+    }
+    assert!(images > 20, "{images}");
 }

@@ -260,23 +260,39 @@ fn l_a_newer_version_is_refused_by_name() {
     );
 }
 
-#[test]
-fn l_a_newer_frame_is_refused_by_name() {
+/// Writes a frame by hand behind the first one, every checksum right.
+fn forge(disk: &SimDisk, version: u8, chain_flip: u32, index: u64) {
     use super::super::envelope::{Place, seal};
     use super::super::frame::frame_crc;
-    let (disk, _) = stopped(1, 0);
-    let header = *SegmentScan::open(&disk, &segment_path(1)).unwrap().header();
-    let mut scan = SegmentScan::open(&disk, &segment_path(1)).unwrap();
+    let mut scan = SegmentScan::open(disk, &segment_path(1)).unwrap();
     scan.advance().unwrap();
-    let head = FrameHead { term: 0, index: 2, first_lsn: Lsn(2), count: 1, time_us: 0, hlc: 0 };
+    let head = FrameHead { term: 0, index, first_lsn: Lsn(2), count: 1, time_us: 0, hlc: 0 };
     let mut head = head.encode(b"");
-    head[0] = 7;
+    head[0] = version;
     let crc = frame_crc(&head, b"");
     head[52..].copy_from_slice(&crc.to_le_bytes());
-    let place = Place { segment: header.id, offset: scan.offset() };
-    let mut bytes = seal(place, header.salt, scan.tip.chain, Lsn(1), crc).to_vec();
+    let place = Place { segment: SegmentId(1), offset: scan.offset() };
+    let mut bytes = seal(place, scan.header().salt, scan.tip.chain ^ chain_flip, Lsn(1), crc).to_vec();
     bytes.extend_from_slice(&head);
     disk.damage(&segment_path(1), Damage::Overwrite { offset: place.offset, bytes }).unwrap();
+}
+
+#[test]
+fn f_a_frame_that_does_not_follow() {
+    // As it should be, so that the forgery itself is right; then with a foreign chain; then out of order.
+    for (chain_flip, index, left) in [(0, 2, 2), (1, 2, 1), (0, 3, 1)] {
+        let (disk, _) = stopped(1, 0);
+        forge(&disk, 1, chain_flip, index);
+        let (log, opened) = open(&disk, 0);
+        assert_eq!(read_all(&log).len(), left);
+        assert_eq!(opened.ending.letter, if left == 2 { 'D' } else { 'H' });
+    }
+}
+
+#[test]
+fn l_a_newer_frame_is_refused_by_name() {
+    let (disk, _) = stopped(1, 0);
+    forge(&disk, 7, 0, 2);
     assert!(matches!(try_open(&disk, 0), Err(Error::Newer { version: 7, .. })));
 }
 
