@@ -18,6 +18,8 @@ pub const JSON_NODES_MAX: usize = 1_000_000;
 pub const FRAME_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Page cache of the table file when nobody says otherwise.
 pub const TABLE_CACHE_BYTES_DEFAULT: usize = 16 * 1024 * 1024;
+/// Largest table file of which every page is verified at opening when nobody says otherwise.
+pub const TABLE_CHECK_BYTES_DEFAULT: u64 = 64 * 1024 * 1024;
 /// Bits of the negative filter per key when nobody says otherwise; about 1 % false "maybe".
 pub const FILTER_BITS_PER_KEY_DEFAULT: u32 = 10;
 /// Keys the negative filter has room for at least, so that a young store does not rebuild it all the time.

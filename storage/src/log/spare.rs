@@ -15,6 +15,7 @@ use super::header::HEADER_BYTES;
 use super::names::{self, FileKind};
 use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::limits::{SEGMENT_BYTES_MIN, SEGMENT_FIRST_BYTES_MIN, SEGMENT_FIRST_PART};
+use crate::mutants::{Bug, planted};
 use crate::record::SegmentId;
 
 /// Zeros written at a time when a file is made. The page cache of ext4 keeps a file in pieces as large as the
@@ -49,13 +50,17 @@ pub(super) struct Pool {
     spares_max: usize,
     spares: Vec<SegmentId>,
     next_id: u64,
+    /// Segments that got their names but not for good. They hold nothing and must be gone before another
+    /// gets a name: one without a header below a begun one would be taken for a damaged segment.
+    misnamed: Vec<SegmentId>,
     pub prepared: Option<Prepared>,
 }
 
 impl Pool {
     pub fn new(disk: Arc<dyn Disk>, dir: &Path, segment_bytes: u64, spares_max: usize, next_id: u64) -> Pool {
         let (dir, spares) = (dir.to_owned(), Vec::new());
-        Pool { disk, dir, segment_bytes, spares_max, spares, next_id, prepared: None }
+        let misnamed = Vec::new();
+        Pool { disk, dir, segment_bytes, spares_max, spares, next_id, misnamed, prepared: None }
     }
 
     fn path(&self, id: SegmentId, kind: FileKind) -> PathBuf {
@@ -163,13 +168,30 @@ impl Pool {
         }
     }
 
-    /// Gives a blank its final name and makes the name durable.
+    /// Gives a blank its final name and makes the name durable. After an error the blank is lost.
     pub fn name(&mut self, blank: Blank) -> Result<Prepared, Error> {
+        self.remove_misnamed()?;
         let Blank { id, file, file_bytes, path } = blank;
         let to = self.path(id, FileKind::Segment);
         self.disk.rename(&path, &to).map_err(Error::io("renaming", &path))?;
-        self.sync_dir()?;
+        if !planted(Bug::SkipDirectorySync) {
+            self.sync_dir().inspect_err(|_| self.misnamed.push(id))?;
+        }
         Ok(Prepared { id, file, file_bytes })
+    }
+
+    /// The directory sync of the name given next covers the removal, too.
+    fn remove_misnamed(&mut self) -> Result<(), Error> {
+        while let Some(id) = self.misnamed.last() {
+            let path = self.path(*id, FileKind::Segment);
+            match self.disk.remove(&path) {
+                Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                    return Err(Error::io("removing", &path)(source));
+                }
+                _ => self.misnamed.pop(),
+            };
+        }
+        Ok(())
     }
 
     fn wipe(&self, spare: SegmentId, path: &Path) -> io::Result<Arc<dyn DiskFile>> {

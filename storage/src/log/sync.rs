@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Error, Log, Segment, Shared};
+use crate::mutants::{Bug, planted};
 use crate::record::Lsn;
 
 impl Log {
@@ -45,7 +46,7 @@ impl Log {
 
 impl Shared {
     fn sync_segment(&self, segment: &Segment) -> Result<(), Error> {
-        if !segment.take_unsynced() {
+        if !segment.take_unsynced() || planted(Bug::SkipSync) {
             return Ok(());
         }
         segment.file.sync_data().map_err(|source| {

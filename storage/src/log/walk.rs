@@ -17,6 +17,7 @@ use super::scan::{SegmentScan, Step, Tip};
 use super::source::Source;
 use super::survey::{SegmentFile, Survey};
 use crate::limits::SEGMENT_BYTES_MIN;
+use crate::mutants::{Bug, planted};
 use crate::record::{Lsn, SegmentId};
 
 /// A segment that counts, and how far.
@@ -285,7 +286,8 @@ impl Walk<'_> {
     ) -> Result<Walked, Error> {
         let (behind, found) = self.look_behind(at, stop, tip.offset)?;
         self.durable = self.durable.max(behind.durable);
-        let row = row_for(stop, evidence.unwrap_or(found), self.durable >= tip.lsn);
+        let claimed = self.durable >= tip.lsn && !planted(Bug::CutAtAnyBadRecord);
+        let row = row_for(stop, evidence.unwrap_or(found), claimed);
         match row.verdict {
             Verdict::New | Verdict::Clean | Verdict::End | Verdict::Torn => self.check_seals()?,
             Verdict::Missing => return Err(Error::Missing { expected: tip.lsn, found: None }),

@@ -22,6 +22,7 @@ use std::array;
 
 use super::hash::KeyHash;
 use super::sync::{AtomicU32, Ordering};
+use crate::mutants::{Bug, planted};
 
 /// Counters of one shard: 16 of 4 bytes are one cache line.
 const COUNTERS: usize = 16;
@@ -56,7 +57,7 @@ impl Gate {
     /// True when no write of the key was counted since the token was taken. Decides a fill only under the
     /// shard lock, which orders it against `count_write`.
     pub(super) fn unchanged(&self, hash: KeyHash, token: FillToken) -> bool {
-        self.counter(hash).load(Ordering::Acquire) == token.count
+        planted(Bug::FillWithoutToken) || self.counter(hash).load(Ordering::Acquire) == token.count
     }
 
     /// Counts a write that has just been published. Only under the shard lock.

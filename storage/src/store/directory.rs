@@ -21,10 +21,7 @@ pub struct Directory {
 impl Directory {
     /// Locks the directory, creating it when absent, and checks its format.
     pub fn open(disk: &dyn Disk, rng: &dyn Rng, path: &Path) -> Result<Directory, Error> {
-        for dir in ["", "l2", "wal", "wal/main", "wal/topics", "tmp"] {
-            let dir = if dir.is_empty() { path.to_path_buf() } else { path.join(dir) };
-            disk.create_dir(&dir).map_err(io_at("create directory", &dir))?;
-        }
+        disk.create_dir(path).map_err(io_at("create directory", path))?;
         let lock_path = path.join("LOCK");
         let lock = disk.lock(&lock_path).map_err(|source| match source.kind() {
             io::ErrorKind::WouldBlock => Error::InUse { dir: path.into() },
@@ -32,6 +29,14 @@ impl Directory {
         })?;
         let names = disk.list(path).map_err(io_at("list", path))?;
         let has = |name: &str| names.iter().any(|other| other == name);
+        // A directory of another format is left as it is.
+        if has("FORMAT") {
+            check_format(path, &read_text(disk, &path.join("FORMAT"))?)?;
+        }
+        for dir in ["l2", "wal", "wal/main", "wal/topics", "tmp"] {
+            let dir = path.join(dir);
+            disk.create_dir(&dir).map_err(io_at("create directory", &dir))?;
+        }
         if !has("NODE_ID") {
             let id = format!("{:016x}{:016x}\n", rng.next_u64(), rng.next_u64());
             write_once(disk, path, "NODE_ID", id.as_bytes())?;
@@ -44,7 +49,6 @@ impl Directory {
             }
             write_once(disk, path, "FORMAT", format!("{FORMAT_PREFIX}{FORMAT_VERSION}\n").as_bytes())?;
         }
-        check_format(path, &read_text(disk, &path.join("FORMAT"))?)?;
         let node_id = read_text(disk, &path.join("NODE_ID"))?.trim().to_owned();
         Ok(Directory { node_id, _lock: lock })
     }

@@ -53,6 +53,8 @@ pub struct Options {
     pub unsynced_age_us_max: u64,
     /// Page cache of L2. Default 16 MiB.
     pub table_cache_bytes: usize,
+    /// Largest L2 file of which every page is verified at the start. Default 64 MiB; 0 never.
+    pub table_check_bytes_max: u64,
     /// Free bytes below which writes are refused. Default: 5 % of the disk, at least 256 MiB.
     pub free_bytes_min: Option<u64>,
     /// How often expired entries are looked for. Default 1 s.
@@ -81,6 +83,7 @@ impl Options {
             unsynced_bytes_max: 64 << 20,
             unsynced_age_us_max: 1_000_000,
             table_cache_bytes: 16 << 20,
+            table_check_bytes_max: crate::limits::TABLE_CHECK_BYTES_DEFAULT,
             free_bytes_min: None,
             sweep_interval_us: 1_000_000,
             threads: true,
@@ -112,6 +115,7 @@ impl Options {
             table: table::Options {
                 cache_bytes: self.table_cache_bytes,
                 filter_seed: self.machine.rng.next_u64(),
+                check_bytes_max: self.table_check_bytes_max,
                 ..table::Options::default()
             },
             log: log::Options { segment_bytes: self.segment_bytes, ..log::Options::default() },

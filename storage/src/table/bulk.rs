@@ -81,7 +81,7 @@ impl<'a, 'txn> Merge<'a, 'txn> {
         let mut cursor = self.table.lower_bound_mut(from).map_err(during("open a gap"))?;
         for change in changes {
             let Some(fields) = change.fields() else { continue };
-            row::encode(&fields, &mut self.row);
+            row::encode(change.key(), &fields, &mut self.row);
             self.pupils.learn(change.key());
             cursor.insert_before(change.key(), self.row.as_slice()).map_err(during("fill a gap"))?;
             if fields.expires_us != 0 {
@@ -96,7 +96,7 @@ impl<'a, 'txn> Merge<'a, 'txn> {
     fn apply_one<C: Change>(&mut self, change: &'a C) -> Result<(), Error> {
         match change.fields() {
             Some(fields) => {
-                row::encode(&fields, &mut self.row);
+                row::encode(change.key(), &fields, &mut self.row);
                 self.put(change.key(), fields.expires_us)
             }
             None => self.remove(change.key()),

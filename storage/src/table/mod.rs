@@ -46,7 +46,9 @@ use parking_lot::Mutex;
 use redb::Database;
 
 use crate::disk::{Disk, OpenMode};
-use crate::limits::{FILTER_BITS_PER_KEY_DEFAULT, TABLE_CACHE_BYTES_DEFAULT, TABLE_RECLAIM_ROWS_MIN};
+use crate::limits::{
+    FILTER_BITS_PER_KEY_DEFAULT, TABLE_CACHE_BYTES_DEFAULT, TABLE_CHECK_BYTES_DEFAULT, TABLE_RECLAIM_ROWS_MIN,
+};
 use crate::record::EntryFields;
 
 pub use checkpoint::{CellChange, Change, Checkpoint, CheckpointSummary, EntryChange};
@@ -71,6 +73,9 @@ pub struct Options {
     pub filter_bits_per_key: u32,
     /// Seed of the filter's hash, so that clients cannot choose keys that collide.
     pub filter_seed: u64,
+    /// Largest file of which every page is verified at opening. Default 64 MiB, some 0.1 s; 0 never.
+    /// redb trusts a page it reads, and stops the process over one that makes no sense.
+    pub check_bytes_max: u64,
 }
 
 impl Default for Options {
@@ -79,6 +84,7 @@ impl Default for Options {
             cache_bytes: TABLE_CACHE_BYTES_DEFAULT,
             filter_bits_per_key: FILTER_BITS_PER_KEY_DEFAULT,
             filter_seed: 0,
+            check_bytes_max: TABLE_CHECK_BYTES_DEFAULT,
         }
     }
 }
@@ -133,8 +139,10 @@ impl Table {
     ///
     /// [`Error::Corrupt`] for anything that is not a table of ours: nothing is ever recreated over an
     /// existing file. [`Error::InUse`] when another process writes it. A file that was not closed
-    /// cleanly opens in the same time as one that was.
+    /// cleanly opens in the same time as one that was. Every page of a file up to
+    /// [`Options::check_bytes_max`] is read and verified.
     pub fn open(disk: Arc<dyn Disk>, path: &Path, options: Options) -> Result<Table, Error> {
+        open::check_small(&*disk, path, options.cache_bytes, options.check_bytes_max)?;
         let database = open::open(&*disk, path, options.cache_bytes)?;
         let opening = 1;
         let published = ArcSwap::from_pointee(database.snapshot(opening)?);
@@ -227,6 +235,18 @@ impl Table {
     /// when the filter is missing, overfull or stale; call it from a background thread until it says
     /// [`FilterProgress::Fresh`] or [`FilterProgress::Finished`], and again now and then.
     pub fn filter_step(&self, rows: usize) -> Result<FilterProgress, Error> {
+        let opening = self.published.load().opening;
+        match self.filter_step_once(rows) {
+            // A failed checkpoint whose reopening failed, too: nobody may come to heal it for long.
+            Err(error) if error.wants_reopen() => {
+                self.heal(opening)?;
+                self.filter_step_once(rows)
+            }
+            answer => answer,
+        }
+    }
+
+    fn filter_step_once(&self, rows: usize) -> Result<FilterProgress, Error> {
         // A build begins while no checkpoint runs, so that it meets or learns every key.
         let begin = |start: &dyn Fn(u64)| {
             let writer = self.writer.lock();

@@ -90,6 +90,23 @@ pub(super) fn check_pages(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> R
     checked.create_with_backend(overlay).map(drop).map_err(during("check the pages of the table file"))
 }
 
+/// [`check_pages`] of a file that is not longer than `bytes_max`; nothing for one that is, or is not there.
+pub(super) fn check_small(
+    disk: &dyn Disk,
+    path: &Path,
+    cache_bytes: usize,
+    bytes_max: u64,
+) -> Result<(), Error> {
+    if bytes_max == 0 {
+        return Ok(());
+    }
+    let bytes = match disk.open(path, OpenMode::Read).and_then(|file| file.len()) {
+        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        measured => measured.map_err(Error::io("measure the table file"))?,
+    };
+    if bytes > bytes_max { Ok(()) } else { check_pages(disk, path, cache_bytes) }
+}
+
 /// Moves pages to the front and gives the rest of the file back, while nobody has it open. True when
 /// something moved. A crash in the middle costs nothing but a slow next opening.
 pub(super) fn compact(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<bool, Error> {

@@ -44,6 +44,9 @@ impl Pipeline {
         let began_us = self.clock.monotonic_us();
         let (action, cut) = {
             let mut inner = self.inner.lock();
+            if inner.core.is_poisoned() {
+                return Err(Error::Poisoned { cause: inner.poison_cause.clone() });
+            }
             let Some(action) = inner.core.begin_checkpoint() else { return Ok(None) };
             (action, inner.dirty.freeze())
         };

@@ -236,8 +236,9 @@ impl WriteCore {
             return Err(Refusal::BatchFull);
         }
         let age_us = self.unsynced_since_us.map_or(0, |since| monotonic_us.saturating_sub(since));
-        if self.unsynced_bytes >= self.bounds.unsynced_bytes_max || age_us >= self.bounds.unsynced_age_us_max
-        {
+        // What is staged will be acknowledged before anyone asks again, so it counts, too.
+        let at_risk_bytes = self.unsynced_bytes + self.pending_bytes() as u64;
+        if at_risk_bytes >= self.bounds.unsynced_bytes_max || age_us >= self.bounds.unsynced_age_us_max {
             return Err(Refusal::Unsynced);
         }
         if self.dirty_bytes() >= self.bounds.dirty_bytes_max {
@@ -339,8 +340,11 @@ impl WriteCore {
             sync.written
         );
         self.positions.durable = self.positions.durable.max(durable);
-        self.unsynced_bytes -= self.unsynced_bytes_at_sync.min(self.unsynced_bytes);
         let all = self.positions.durable >= self.positions.written;
+        // A sync may cover more than was written when it was decided; with nothing left to sync the rest
+        // would stay counted, and hold writers, for ever.
+        let synced_bytes = if all { self.unsynced_bytes } else { self.unsynced_bytes_at_sync };
+        self.unsynced_bytes -= synced_bytes.min(self.unsynced_bytes);
         self.unsynced_since_us = if all { None } else { Some(self.sync_began_us) };
     }
 

@@ -171,6 +171,9 @@ impl Pipeline {
     pub(crate) fn admit(&self, bytes: usize) -> Result<(MutexGuard<'_, Inner>, Now), Error> {
         loop {
             let mut inner = self.inner.lock();
+            if inner.core.is_poisoned() {
+                return Err(Error::Poisoned { cause: inner.poison_cause.clone() });
+            }
             let needed = (inner.core.pending_bytes() + bytes) as u64;
             if !self.log.has_room(needed) {
                 drop(inner);
@@ -190,7 +193,11 @@ impl Pipeline {
                     self.hand_over(staged)?;
                 }
                 Err(Refusal::Poisoned) => return Err(Error::Poisoned { cause: inner.poison_cause.clone() }),
-                Err(Refusal::Unsynced | Refusal::Dirty) => return Err(Error::Busy),
+                Err(Refusal::Unsynced | Refusal::Dirty) => {
+                    // What is staged may be all that is unsynced, and nobody else has told the thread of it.
+                    self.sync_wanted.notify_one();
+                    return Err(Error::Busy);
+                }
             }
         }
     }

@@ -100,6 +100,24 @@ fn a_stalled_disk_holds_writers_by_bytes_and_by_age() {
 }
 
 #[test]
+fn staged_bytes_are_at_risk_and_a_sync_that_covers_all_leaves_none() {
+    let mut core = core_at(0);
+    stage(&mut core, 40);
+    write(&mut core);
+    core.begin_sync(0).unwrap();
+    stage(&mut core, 45);
+    assert_eq!(core.admit(0), Ok(()));
+    let second = core.begin_write().unwrap();
+    stage(&mut core, 20);
+    assert_eq!(core.admit(0), Err(Refusal::Unsynced), "40 written, 45 on their way, 20 staged");
+    core.end_write(second, true, 0);
+    write(&mut core);
+    // The sync began to look at the log later than it was decided.
+    core.end_sync(Some(Lsn(3)));
+    assert_eq!((core.unsynced_bytes(), core.admit(0)), (0, Ok(())));
+}
+
+#[test]
 fn a_checkpoint_freezes_and_a_failed_one_keeps_all_dirty() {
     let mut core = core_at(0);
     stage(&mut core, 1);

@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod crash;
+pub mod survivors;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -59,6 +62,30 @@ pub fn key(number: u64) -> Key {
     Key::new("sim", &format!("key-{number:03}")).unwrap()
 }
 
+/// A number from the environment: how tests are lengthened and replayed.
+pub fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// The seeds of a run: `<name>_SEED` alone, or `<name>_SEEDS` of them from 1 on.
+pub fn seeds(name: &str, default: u64) -> std::ops::Range<u64> {
+    match std::env::var(format!("{name}_SEED")) {
+        Ok(text) => text.parse().map(|seed| seed..seed + 1).expect("a seed is a number"),
+        Err(_) => 1..1 + number(&format!("{name}_SEEDS"), default),
+    }
+}
+
+/// Prints how to replay a seed when the test that holds it panics.
+pub struct Replay(pub String);
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("replay with: {}", self.0);
+        }
+    }
+}
+
 /// Small everything, no threads.
 pub fn options(disk: &SimDisk, clock: &Arc<SimClock>, seed: u64) -> Options {
     let machine =
@@ -66,19 +93,26 @@ pub fn options(disk: &SimDisk, clock: &Arc<SimClock>, seed: u64) -> Options {
     let mut options = Options::new(Path::new("/data"));
     options.machine = machine;
     options.threads = false;
-    options.segment_bytes = 64 << 10;
+    // Full segments and frames with a file of their own happen, too.
+    options.segment_bytes = (8 << 10) << (seed % 3);
     options.memory_bytes = 1 << 20;
     options.table_cache_bytes = 1 << 20;
     options.checkpoint_bytes = Some(64 << 10);
     options.free_bytes_min = Some(0);
+    // Both ways to start: L2 verified page by page, and trusted as a large one is.
+    options.table_check_bytes_max *= 1 - seed % 2;
     options
 }
 
 impl Life {
     pub fn begin(disk: &SimDisk, seed: u64) -> Result<Life, Error> {
-        let clock = Arc::new(SimClock::new(WALL_US));
-        let store = Store::open(options(disk, &clock, seed))?;
-        Ok(Life { disk: disk.clone(), clock, store })
+        Life::resume(disk, &Arc::new(SimClock::new(WALL_US)), seed)
+    }
+
+    /// A further life under a clock that ran on.
+    pub fn resume(disk: &SimDisk, clock: &Arc<SimClock>, seed: u64) -> Result<Life, Error> {
+        let store = Store::open(options(disk, clock, seed))?;
+        Ok(Life { disk: disk.clone(), clock: Arc::clone(clock), store })
     }
 
     /// Everything visible, read by a scan.

@@ -59,6 +59,10 @@ impl DiskFile for SimFile {
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let hook = self.shared.read_hook.lock().clone();
+        if let Some(hook) = hook {
+            hook(&self.path);
+        }
         let mut world = self.shared.world.lock();
         world.pass(OpKind::Read, &self.path)?;
         let content = self.content(&world)?;

@@ -64,14 +64,15 @@ pub struct SimDisk {
     shared: Arc<Shared>,
 }
 
-/// Called when a sync begins, without a lock.
-type SyncHook = Arc<dyn Fn(&Path) + Send + Sync>;
+/// Called with the path when a call begins, without a lock.
+type Hook = Arc<dyn Fn(&Path) + Send + Sync>;
 
 /// What clones, open files and locks of one disk have in common.
 struct Shared {
     world: Mutex<World>,
     capacity_bytes: AtomicU64,
-    sync_hook: Mutex<Option<SyncHook>>,
+    sync_hook: Mutex<Option<Hook>>,
+    read_hook: Mutex<Option<Hook>>,
 }
 
 /// Harm to the medium itself, see [`SimDisk::damage`].
@@ -114,7 +115,8 @@ impl SimDisk {
     fn from_machine(machine: Machine) -> Self {
         let world = Mutex::new(World::new(machine));
         let capacity_bytes = AtomicU64::new(CAPACITY_BYTES_DEFAULT);
-        Self { shared: Arc::new(Shared { world, capacity_bytes, sync_hook: Mutex::new(None) }) }
+        let (sync_hook, read_hook) = (Mutex::new(None), Mutex::new(None));
+        Self { shared: Arc::new(Shared { world, capacity_bytes, sync_hook, read_hook }) }
     }
 
     /// Number of changes so far, which is the number of the next one. Reads and failed calls that
@@ -178,6 +180,12 @@ impl SimDisk {
     /// anything: to move a clock, to really sleep, or to write in the middle of a sync.
     pub fn on_sync(&self, hook: impl Fn(&Path) + Send + Sync + 'static) {
         *self.shared.sync_hook.lock() = Some(Arc::new(hook));
+    }
+
+    /// Calls `hook` with the path when bytes of a file are about to be read: to write in the middle of
+    /// somebody else's read.
+    pub fn on_read(&self, hook: impl Fn(&Path) + Send + Sync + 'static) {
+        *self.shared.read_hook.lock() = Some(Arc::new(hook));
     }
 
     /// Counters since the disk was made.

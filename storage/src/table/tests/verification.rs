@@ -39,7 +39,8 @@ fn a_row_that_does_not_decode_is_named() {
         entries.insert(&key(2)[..], &b"\x01\x01\x00short"[..]).unwrap();
     });
     assert!(
-        problem.contains("row of key ns\\x00key00000002\\x00: expected 8 bytes at offset 3 of 8"),
+        problem
+            .contains("row of key ns\\x00key00000002\\x00: checksum of 8 bytes does not verify at offset 3"),
         "{problem}"
     );
 }
