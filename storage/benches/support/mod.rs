@@ -1,6 +1,12 @@
-//! What the benches of this package share: keys, a skewed choice of them, and threads that start together.
+//! What the benches of this package share: keys and values, a skewed choice of them, threads that start
+//! together, stores and their yardsticks, and the RATIO lines.
 
 #![allow(dead_code)]
+
+pub mod group_commit;
+pub mod plain_redb;
+pub mod ratio;
+pub mod stores;
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -18,8 +24,33 @@ pub fn key(number: usize) -> Key {
     key
 }
 
-pub fn value(number: usize) -> Value {
-    std::array::from_fn(|at| (number >> (at % 8)) as u8 | 1)
+/// A JSON string of 64 bytes, different for each number and not compressible to nothing.
+pub fn json_value(number: usize) -> Value {
+    let mut chance = Chance(number as u64);
+    let mut value = [b'"'; 64];
+    for letters in value[1..63].chunks_mut(8) {
+        let noise = chance.next().to_le_bytes();
+        letters.iter_mut().zip(noise).for_each(|(letter, noise)| *letter = b'a' + noise % 26);
+    }
+    value
+}
+
+/// Numbers below `count`, each once, in an order that looks like chance.
+pub fn scattered(count: usize, seed: u64) -> Vec<u32> {
+    let mut chance = Chance(seed);
+    let mut numbers: Vec<u32> = (0..count as u32).collect();
+    for at in (1..count).rev() {
+        numbers.swap(at, (chance.next() % (at as u64 + 1)) as usize);
+    }
+    numbers
+}
+
+/// A size from the environment, so that the default run stays short and a long one is one word away.
+pub fn setting(name: &str, default: usize) -> usize {
+    match std::env::var(name) {
+        Err(_) => default,
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text:?}")),
+    }
 }
 
 /// A small generator; the benches need repeatable noise, not secrets.
@@ -47,11 +78,8 @@ pub fn zipf(keys: usize, exponent: f64, count: usize, seed: u64) -> Vec<u32> {
         sum += (rank as f64).powf(-exponent);
         cumulated.push(sum);
     }
-    let mut chance = Chance(seed);
-    let mut numbers: Vec<u32> = (0..keys as u32).collect();
-    for at in (1..keys).rev() {
-        numbers.swap(at, (chance.next() % (at as u64 + 1)) as usize);
-    }
+    let numbers = scattered(keys, seed);
+    let mut chance = Chance(!seed);
     let mut rank = || cumulated.partition_point(|&bound| bound < chance.unit() * sum);
     (0..count).map(|_| numbers[rank().min(keys - 1)]).collect()
 }
@@ -60,7 +88,7 @@ pub fn zipf(keys: usize, exponent: f64, count: usize, seed: u64) -> Vec<u32> {
 #[allow(clippy::disallowed_methods)] // a bench measures real time
 pub fn timed(threads: usize, operations: u64, work: impl Fn(usize, u64) + Sync) -> Duration {
     if threads == 1 {
-        let start = Instant::now();
+        let start = Stopwatch::start();
         work(0, operations);
         return start.elapsed();
     }
@@ -70,7 +98,7 @@ pub fn timed(threads: usize, operations: u64, work: impl Fn(usize, u64) + Sync) 
             let (barrier, work) = (&barrier, &work);
             scope.spawn(move || {
                 barrier.wait();
-                let start = Instant::now();
+                let start = Stopwatch::start();
                 work(thread, operations);
                 start.elapsed()
             })
@@ -82,6 +110,41 @@ pub fn timed(threads: usize, operations: u64, work: impl Fn(usize, u64) + Sync) 
             .max()
             .expect("threads > 0")
     })
+}
+
+/// A stopwatch of real time, or with `CLOCK=cpu` of the calling thread's own processor time: on a busy
+/// machine the only clock that tells what a computation costs. Useless for whatever waits.
+pub struct Stopwatch {
+    began: Instant,
+    began_cpu: Option<Duration>,
+}
+
+impl Stopwatch {
+    #[allow(clippy::disallowed_methods)] // a bench measures real time
+    pub fn start() -> Stopwatch {
+        let by_cpu = std::env::var("CLOCK").is_ok_and(|clock| clock == "cpu");
+        Stopwatch { began: Instant::now(), began_cpu: by_cpu.then(thread_cpu) }
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.began_cpu.map_or_else(|| self.began.elapsed(), |began| thread_cpu().saturating_sub(began))
+    }
+}
+
+/// Processor time of the whole process, in steps of 10 ms.
+pub fn process_cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/self/stat").expect("Linux counts processor time");
+    // The name in parentheses may hold blanks; user and system time are fields 14 and 15.
+    let fields = text.rsplit(')').next().unwrap_or_default().split(' ');
+    let ticks: u64 = fields.skip(12).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Duration::from_millis(ticks * 10)
+}
+
+/// Processor time of the calling thread.
+fn thread_cpu() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux counts scheduling");
+    let nanoseconds = text.split(' ').next().and_then(|first| first.parse().ok());
+    Duration::from_nanos(nanoseconds.expect("schedstat begins with nanoseconds"))
 }
 
 /// Resident bytes of this process; 0 where that cannot be known.
