@@ -201,9 +201,8 @@ impl Workload {
             for at in 0..operations {
                 let number = self.sequence[(start + at as usize) % SEQUENCE] as usize;
                 let key = &self.keys[number];
-                if writes > 0 && at % 100 < writes {
-                    peer.put(key, &json_value(number));
-                } else if !peer.get(key) && on_miss {
+                let writes_now = writes > 0 && at % 100 < writes;
+                if writes_now || (!peer.get(key) && on_miss) {
                     peer.put(key, &json_value(number));
                 }
             }
