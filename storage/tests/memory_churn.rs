@@ -26,7 +26,6 @@ fn fields(kind: EntryKind, value: &[u8]) -> EntryFields<'_> {
 }
 
 #[cfg(target_os = "linux")]
-#[allow(clippy::disallowed_methods, reason = "what is resident is told by a file of the kernel's")]
 fn resident_bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/self/statm").expect("linux tells what is resident");
     let pages = text.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
