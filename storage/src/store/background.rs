@@ -14,7 +14,7 @@ use super::Shared;
 /// How often the checkpointer looks while something is dirty.
 const CHECKPOINT_POLL: Duration = Duration::from_millis(20);
 /// How often the housekeeper looks.
-const HOUSEKEEPING_POLL: Duration = Duration::from_millis(100);
+const HOUSEKEEPING_POLL: Duration = Duration::from_millis(20);
 /// Longest pause after a failed checkpoint.
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
@@ -29,6 +29,7 @@ pub(super) struct Threads {
 impl Threads {
     pub(super) fn start(shared: &Arc<Shared>) -> Threads {
         shared.pipeline.has_sync_thread();
+        shared.pipeline.set_prepares(shared.options.segment_bytes / 2);
         let stopping = Arc::new(AtomicBool::new(false));
         let spawn = |name: &str, run: fn(&Shared, &AtomicBool)| {
             let (shared, stopping) = (Arc::clone(shared), Arc::clone(&stopping));

@@ -29,41 +29,40 @@ impl Directory {
         })?;
         let names = disk.list(path).map_err(io_at("list", path))?;
         let has = |name: &str| names.iter().any(|other| other == name);
+        let wrong = |what: &str| Err(Error::Format { dir: path.into(), what: what.to_owned() });
+        let data = holds_data(disk, path);
         // A directory of another format is left as it is.
         if has("FORMAT") {
             check_format(path, &read_text(disk, &path.join("FORMAT"))?)?;
-            if !has("NODE_ID") {
-                let what = "NODE_ID is missing: restore it, or start on an empty directory".to_owned();
-                return Err(Error::Format { dir: path.into(), what });
-            }
-        } else if holds_data(disk, path) {
-            let what =
-                "there is data but no FORMAT file: restore it, or start on an empty directory".to_owned();
-            return Err(Error::Format { dir: path.into(), what });
+        } else if data {
+            return wrong("there is data but no FORMAT file: restore it, or start on an empty directory");
+        }
+        if data && !has("NODE_ID") {
+            return wrong("NODE_ID is missing: restore it, or start on an empty directory");
         }
         for dir in ["l2", "wal", "wal/main", "wal/topics", "tmp"] {
             let dir = path.join(dir);
             disk.create_dir(&dir).map_err(io_at("create directory", &dir))?;
         }
-        if !has("NODE_ID") {
-            let id = format!("{:016x}{:016x}\n", rng.next_u64(), rng.next_u64());
-            write_once(disk, path, "NODE_ID", id.as_bytes())?;
-        }
-        if !has("FORMAT") {
-            // FORMAT is written last: a directory with it is complete.
-            for dir in ["wal", "l2"] {
-                let dir = path.join(dir);
-                disk.sync_dir(&dir).map_err(io_at("sync", &dir))?;
-            }
-            write_once(disk, path, "FORMAT", format!("{FORMAT_PREFIX}{FORMAT_VERSION}\n").as_bytes())?;
+        if !data {
+            // Written anew also when they are there: an earlier start may have failed before they were
+            // durable. Data comes only after both are, and FORMAT is the last of them.
+            let kept = if has("NODE_ID") { read_text(disk, &path.join("NODE_ID"))? } else { String::new() };
+            let fresh = format!("{:016x}{:016x}\n", rng.next_u64(), rng.next_u64());
+            let id = if is_node_id(kept.trim()) { kept } else { fresh };
+            write_durably(disk, path, "NODE_ID", id.as_bytes())?;
+            write_durably(disk, path, "FORMAT", format!("{FORMAT_PREFIX}{FORMAT_VERSION}\n").as_bytes())?;
         }
         let node_id = read_text(disk, &path.join("NODE_ID"))?.trim().to_owned();
-        if node_id.len() != 32 || !node_id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            let what = format!("NODE_ID says {node_id:?}, expected 32 hexadecimal digits");
-            return Err(Error::Format { dir: path.into(), what });
+        if !is_node_id(&node_id) {
+            return wrong(&format!("NODE_ID says {node_id:?}, expected 32 hexadecimal digits"));
         }
         Ok(Directory { node_id, _lock: lock })
     }
+}
+
+fn is_node_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Whether log or L2 have files. They get their first one only after FORMAT was written.
@@ -84,7 +83,7 @@ fn check_format(dir: &Path, text: &str) -> Result<(), Error> {
 }
 
 /// Temp file, sync, rename, sync directory.
-fn write_once(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
+fn write_durably(disk: &dyn Disk, dir: &Path, name: &str, bytes: &[u8]) -> Result<(), Error> {
     let (temp, path) = (dir.join("tmp").join(name), dir.join(name));
     let write = || -> io::Result<()> {
         let file = disk.open(&temp, OpenMode::Create)?;

@@ -252,13 +252,25 @@ impl Shared {
         Ok(())
     }
 
+    /// Makes the next segment ahead of need. Where that fails, writers try for themselves and are told why.
+    fn prepare(&self) -> Result<(), Error> {
+        let prepared = self.pipeline.log.prepare();
+        let ahead_bytes = if self.options.threads { self.options.segment_bytes / 2 } else { 0 };
+        self.pipeline.set_prepares(if prepared.is_ok() { ahead_bytes } else { 0 });
+        if prepared? {
+            self.pipeline.wake_crowded();
+        }
+        Ok(())
+    }
+
     fn step_housekeeping(&self) -> Result<(), Error> {
         self.check_space();
         // Relaxed: as in `refuse_when_full`.
         if self.full.load(Ordering::Relaxed) {
+            self.pipeline.set_prepares(0);
             self.pipeline.log.release_spares()?;
         } else {
-            self.pipeline.log.prepare()?;
+            self.prepare()?;
         }
         self.pipeline.table.filter_step(FILTER_ROWS_PER_STEP)?;
         self.sweep()

@@ -94,7 +94,9 @@ impl Future for Room {
         }
         let pipeline = Arc::clone(&self.pipeline);
         let mut inner = pipeline.inner.lock();
-        if inner.core.admit(pipeline.clock.monotonic_us()).is_ok() || inner.core.is_poisoned() {
+        let admitted =
+            inner.core.admit(pipeline.clock.monotonic_us()).is_ok() && pipeline.has_log_room(&inner);
+        if admitted || inner.core.is_poisoned() {
             return Poll::Ready(());
         }
         self.registered = true;

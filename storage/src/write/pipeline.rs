@@ -67,6 +67,9 @@ pub struct Pipeline {
     sync_mean_us: AtomicU64,
     syncs: AtomicU64,
     sync_thread: AtomicU64,
+    /// Room the housekeeper makes ahead of need; 0: nobody does, writers make it themselves. A disk that
+    /// stalls then stalls the housekeeper, and writers are told busy instead of hanging with it.
+    prepares_bytes: AtomicU64,
     pub(crate) sync_wanted: Condvar,
 }
 
@@ -127,6 +130,7 @@ impl Pipeline {
             sync_mean_us: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             sync_thread: AtomicU64::new(0),
+            prepares_bytes: AtomicU64::new(0),
             sync_wanted: Condvar::new(),
         }
     }
@@ -177,6 +181,9 @@ impl Pipeline {
             let needed = (inner.core.pending_bytes() + bytes) as u64;
             if !self.log.has_room(needed) {
                 drop(inner);
+                if needed <= self.prepares_bytes.load(Ordering::Relaxed) {
+                    return Err(Error::Busy);
+                }
                 self.log.reserve(needed).map_err(no_space)?;
                 continue;
             }
@@ -333,6 +340,24 @@ impl Pipeline {
         self.sync_thread.store(1, Ordering::Relaxed);
     }
 
+    /// Says that somebody prepares segments with room for `bytes`, or, with 0, that nobody can.
+    pub(crate) fn set_prepares(&self, bytes: u64) {
+        // Relaxed: a writer that sees the old value waits or works once too often.
+        self.prepares_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Wakes everyone who waits for room.
+    pub(crate) fn wake_crowded(&self) {
+        let sleepers = self.inner.lock().crowded.take_all();
+        sleepers.into_iter().for_each(Sleeper::wake);
+    }
+
+    /// Whether an ordinary record would find room in the log.
+    pub(crate) fn has_log_room(&self, inner: &Inner) -> bool {
+        const ORDINARY_BYTES: u64 = 16 << 10;
+        self.log.has_room(inner.core.pending_bytes() as u64 + ORDINARY_BYTES)
+    }
+
     /// Moving mean of the sync time in microseconds, and how many syncs there were.
     #[must_use]
     pub fn sync_figures(&self) -> (u64, u64) {
@@ -349,6 +374,7 @@ impl Pipeline {
     pub fn wait_room(&self) -> Result<(), Error> {
         let mut inner = self.inner.lock();
         match inner.core.admit(self.clock.monotonic_us()) {
+            Ok(()) if !self.has_log_room(&inner) => {}
             Ok(()) | Err(Refusal::BatchFull) => return Ok(()),
             Err(Refusal::Poisoned) => return Err(Error::Poisoned { cause: inner.poison_cause.clone() }),
             Err(Refusal::Unsynced | Refusal::Dirty) => {}
