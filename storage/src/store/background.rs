@@ -73,6 +73,11 @@ fn sync_loop(shared: &Shared, stopping: &AtomicBool) {
     let interval = Duration::from_micros(shared.options.sync_interval_us.max(100));
     while !stopping.load(Ordering::Acquire) {
         let mut inner = pipeline.inner.lock();
+        // Again, under the lock that `stop` takes between setting the flag and notifying: a stop that came
+        // between the look above and this one would notify nobody, and the wait below has no time-out.
+        if stopping.load(Ordering::Acquire) {
+            return;
+        }
         let unsynced = inner.core.staged() > pipeline.durable_lsn() && !inner.core.is_poisoned();
         if !unsynced {
             inner.sync_thread_idle = true;
