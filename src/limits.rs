@@ -1,6 +1,6 @@
 //! Every bound of the network side, with its name and its reason. Sizes are bytes, times milliseconds or seconds.
 //!
-//! Those an operator may move are defaults here and settings in [`crate::node::config`].
+//! Those an operator may move are defaults here and settings in [`crate::config`].
 
 /// Largest message in either direction: clients refuse more, so we never send more.
 pub const MESSAGE_BYTES_MAX: usize = 20 * 1024 * 1024;

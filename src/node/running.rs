@@ -163,8 +163,17 @@ impl Running {
 /// A session notices a failed store when it waits for it; a background sync that fails is noticed here.
 async fn watch_health(store: Store, failure: Arc<watch::Sender<Option<String>>>) {
     let mut period = tokio::time::interval(HEALTH_PERIOD);
+    let mut told = None;
     loop {
         period.tick().await;
+        let trouble = store.trouble();
+        if trouble != told {
+            match &trouble {
+                Some(trouble) => tracing::warn!(%trouble, "the store needs attention"),
+                None => tracing::info!("the store is well again"),
+            }
+            told = trouble;
+        }
         if let Some(cause) = store.failure() {
             failure.send_replace(Some(cause));
             return;

@@ -54,8 +54,12 @@ fn is_empty_list(list: &str) -> bool {
 }
 
 fn call(fun: &str, command: &Command<'_>) -> Result<String, String> {
-    let arguments = command.arguments();
-    if let Some((name, _)) = command.keywords().first() {
+    let mut arguments = command.arguments();
+    let mut keywords = command.keywords();
+    if fun == "echo" && arguments.is_empty() && keywords.len() == 1 && Text::decode(keywords[0].0) == "arg" {
+        arguments.push(keywords.remove(0).1);
+    }
+    if let Some((name, _)) = keywords.first() {
         return Err(format!("{fun}() got an unexpected keyword argument '{}'", Text::decode(*name)));
     }
     match (fun, arguments.as_slice()) {
@@ -94,6 +98,8 @@ mod tests {
         assert_eq!(one("echo", json!(["echo"]))["r"], json!({"n": "echo"}));
         assert_eq!(one("echos", json!([1, "x"]))["r"], json!({"n": [1, "x"]}));
         assert_eq!(one("echos", json!([]))["r"], json!({"n": []}));
+        let by_name = json!([{"name": "n", "fun": "echo", "args": [], "kwargs": {"arg": 5}}]);
+        assert_eq!(ask(by_name)["r"], json!({"n": 5}));
     }
 
     #[test]
@@ -113,5 +119,6 @@ mod tests {
         assert_eq!(with("function_id", json!("other")), 1001);
         assert_eq!(with("version_constraint", json!(">=1.0.0")), 1001);
         assert_eq!(with("kwargs", json!({"x": 1})), 1003);
+        assert_eq!(with("kwargs", json!({"arg": 1})), 1003, "given twice");
     }
 }

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use mpreg_storage::mutants::{Bug, planted};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
-use crate::limits::{COLD_KEYS_MAX, FLUSH_BYTES, INBOX_BYTES, REPLY_MS_MAX, RUN_MESSAGES_MAX};
+use crate::limits::{
+    COLD_KEYS_MAX, FLUSH_BYTES, INBOX_BYTES, MESSAGE_BYTES_MAX, REPLY_MS_MAX, RUN_MESSAGES_MAX,
+};
 use crate::protocol::Error as Refusal;
 use crate::session::{Ended, Failed, Reply, Seen, Service, Session, Step};
 use crate::transport::codec::{Fault, Kind};
@@ -22,6 +25,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
     /// Answers `self.batch` and writes the replies, in pieces of about `FLUSH_BYTES`.
     pub(super) async fn answer_batch(&mut self) -> Result<(), Ended> {
         let (mut sent, mut at) = (0, 0);
+        // A message that keeps being refused room is answered all the same: there is one deadline for each.
+        let mut waiting: Option<(usize, Instant)> = None;
         self.service.begin();
         while at < self.batch.len() {
             let (handled, step) = self.answer_run(at);
@@ -36,7 +41,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
                     // The replies so far need not wait with this one.
                     self.release(sent, at).await?;
                     sent = at;
-                    if !self.has_room().await {
+                    let begun = match waiting {
+                        Some((message, begun)) if message == at => begun,
+                        _ => Instant::now(),
+                    };
+                    waiting = Some((at, begun));
+                    if !self.has_room(begun).await {
                         self.refuse(at, Refusal::Overloaded);
                         at += 1;
                     }
@@ -79,6 +89,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
             } else {
                 self.service.handle(parsed, &mut Reply { out: &mut self.out, seen: &mut self.seen })
             };
+            // No client takes a message above the limit: it would lose the stream, or its connection.
+            let size = self.out.len() - begun.body();
+            if step == Step::Done && size > MESSAGE_BYTES_MAX {
+                self.out.truncate(begun.body());
+                let refusal = Refusal::TooLarge { what: "the reply", size, size_max: MESSAGE_BYTES_MAX };
+                self.service.refuse(&unread[message.span.clone()], refusal, &mut self.out);
+            }
             self.codec.end(begun, text, &mut self.out);
             self.out_lease.force(self.out.capacity().saturating_sub(INBOX_BYTES));
             if step != Step::Done {
@@ -135,9 +152,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
         }
     }
 
-    /// Waits until writes may go on; `false` when that takes too long.
-    async fn has_room(&self) -> bool {
-        tokio::time::timeout(Duration::from_millis(REPLY_MS_MAX), self.service.room()).await.is_ok()
+    /// Waits until writes may go on; `false` when that takes too long, counted from `begun`.
+    async fn has_room(&self, begun: Instant) -> bool {
+        let deadline = begun + Duration::from_millis(REPLY_MS_MAX);
+        Instant::now() < deadline && tokio::time::timeout_at(deadline, self.service.room()).await.is_ok()
     }
 
     /// Settles and sends the replies of the messages `sent..at`.

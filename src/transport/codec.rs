@@ -99,6 +99,13 @@ pub(crate) struct Begun {
     body: usize,
 }
 
+impl Begun {
+    /// Where the reply's text begins in the out buffer.
+    pub(crate) fn body(self) -> usize {
+        self.body
+    }
+}
+
 impl Codec {
     /// Finds the complete messages at the front of `unread`, at most `BATCH_MESSAGES_MAX`, and appends them to
     /// `batch`. Their spans hold until `consumed` bytes are dropped or decode is called again.

@@ -8,6 +8,8 @@ pub const KEY_BYTES_MAX: usize = 4 * 1024;
 pub const VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Longest encoded extras (cost, dependencies, tags and the other metadata) of one entry.
 pub const EXTRAS_BYTES_MAX: usize = 64 * 1024;
+/// Longest a blocking call waits for room before it answers busy, in microseconds. Clients give up at 10 s.
+pub const ROOM_WAIT_US_MAX: u64 = 8_000_000;
 /// Most operations in one batch.
 pub const BATCH_OPS_MAX: usize = 1024;
 /// Deepest nesting of a JSON text.

@@ -99,6 +99,14 @@ impl Log {
         prepared
     }
 
+    /// Removes the segment files kept to be used again, when the disk is short of room. Returns how many.
+    ///
+    /// # Errors
+    /// `Io`; nothing but room is lost.
+    pub fn release_spares(&self) -> Result<usize, Error> {
+        self.shared.pool.lock().release_spares()
+    }
+
     /// True when [`prepare`](Log::prepare) has something to do.
     #[must_use]
     pub fn wants_prepare(&self) -> bool {

@@ -93,6 +93,19 @@ impl Pool {
         Ok(())
     }
 
+    /// Gives the room of all spares back to the disk. Returns how many there were.
+    pub fn release_spares(&mut self) -> Result<usize, Error> {
+        let mut released = 0;
+        while let Some(id) = self.spares.pop() {
+            self.remove(id, FileKind::Spare)?;
+            released += 1;
+        }
+        if released > 0 {
+            self.sync_dir()?;
+        }
+        Ok(released)
+    }
+
     /// Puts away a segment file that counts no more. It becomes a spare when `reusable`, its length is
     /// the ordinary one and there are not enough; otherwise it is removed. The directory is synced.
     pub fn put_away(&mut self, id: SegmentId, file_bytes: u64, reusable: bool) -> Result<(), Error> {

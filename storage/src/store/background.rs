@@ -105,10 +105,12 @@ fn checkpoint_loop(shared: &Shared, stopping: &AtomicBool) {
     while !stopping.load(Ordering::Acquire) {
         match shared.step_checkpoint() {
             Ok(()) => {
+                *shared.trouble.lock() = None;
                 back_off = Duration::from_millis(50);
                 std::thread::park_timeout(CHECKPOINT_POLL);
             }
-            Err(_) => {
+            Err(error) => {
+                *shared.trouble.lock() = Some(format!("checkpoint failed, trying again: {error}"));
                 std::thread::park_timeout(back_off);
                 back_off = (back_off * 2).min(BACK_OFF_MAX);
             }

@@ -32,6 +32,14 @@ impl Directory {
         // A directory of another format is left as it is.
         if has("FORMAT") {
             check_format(path, &read_text(disk, &path.join("FORMAT"))?)?;
+            if !has("NODE_ID") {
+                let what = "NODE_ID is missing: restore it, or start on an empty directory".to_owned();
+                return Err(Error::Format { dir: path.into(), what });
+            }
+        } else if holds_data(disk, path) {
+            let what =
+                "there is data but no FORMAT file: restore it, or start on an empty directory".to_owned();
+            return Err(Error::Format { dir: path.into(), what });
         }
         for dir in ["l2", "wal", "wal/main", "wal/topics", "tmp"] {
             let dir = path.join(dir);
@@ -50,8 +58,17 @@ impl Directory {
             write_once(disk, path, "FORMAT", format!("{FORMAT_PREFIX}{FORMAT_VERSION}\n").as_bytes())?;
         }
         let node_id = read_text(disk, &path.join("NODE_ID"))?.trim().to_owned();
+        if node_id.len() != 32 || !node_id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let what = format!("NODE_ID says {node_id:?}, expected 32 hexadecimal digits");
+            return Err(Error::Format { dir: path.into(), what });
+        }
         Ok(Directory { node_id, _lock: lock })
     }
+}
+
+/// Whether log or L2 have files. They get their first one only after FORMAT was written.
+fn holds_data(disk: &dyn Disk, path: &Path) -> bool {
+    ["l2", "wal/main"].iter().any(|dir| disk.list(&path.join(dir)).is_ok_and(|names| !names.is_empty()))
 }
 
 fn check_format(dir: &Path, text: &str) -> Result<(), Error> {

@@ -76,7 +76,8 @@ struct Shared {
     sweeper: Mutex<Sweeper>,
     /// Free space is below its minimum: puts are refused.
     full: AtomicBool,
-    closed: AtomicBool,
+    /// What went wrong in the background and is tried again.
+    trouble: Mutex<Option<String>>,
 }
 
 impl Store {
@@ -97,7 +98,7 @@ impl Store {
             flights: Flights::new(),
             sweeper: Mutex::new(Sweeper::default()),
             full: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
+            trouble: Mutex::new(None),
             options,
         });
         shared.check_space();
@@ -154,6 +155,17 @@ impl Store {
         Ok(self.shared.pipeline.run_checkpoint()?)
     }
 
+    /// What an operator should know although nothing is lost: the disk is nearly full, or a checkpoint
+    /// failed and is tried again. `None` when all is well.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        if let Some(trouble) = self.shared.trouble.lock().clone() {
+            return Some(trouble);
+        }
+        let full = self.shared.full.load(Ordering::Relaxed);
+        full.then(|| "the disk is nearly full: puts are refused, reads and deletes go on".to_owned())
+    }
+
     /// Drops every clean entry from memory. No answer changes; the next reads come from L2.
     pub fn drop_clean(&self) {
         self.shared.pipeline.memory.drop_clean();
@@ -162,7 +174,6 @@ impl Store {
     /// Clean stop: stops the threads, checkpoints, seals the log. Later calls on other handles answer
     /// with errors. Blocks.
     pub fn close(mut self) -> Result<(), Error> {
-        self.shared.closed.store(true, Ordering::Release);
         if let Some(threads) = self.threads.take() {
             threads.stop();
         }
@@ -186,7 +197,13 @@ impl Store {
 }
 
 impl Shared {
-    fn refuse_when_full(&self) -> Result<(), Error> {
+    /// Refuses a put of `bytes` when the disk is nearly full. The flag is looked at again before a put
+    /// that would take a new segment.
+    fn refuse_when_full(&self, bytes: u64) -> Result<(), Error> {
+        const STAGED_BYTES_MAX: u64 = 2 << 20;
+        if !self.pipeline.log.has_room(bytes + STAGED_BYTES_MAX) {
+            self.check_space();
+        }
         // Relaxed: a write that slips past the flag finds the reserve of the log.
         if self.full.load(Ordering::Relaxed) {
             let what = "free disk space is below its minimum; reads and deletes go on".into();
@@ -195,14 +212,20 @@ impl Shared {
         Ok(())
     }
 
+    /// Full means: what is free beyond the minimum would not take the checkpoint of what is dirty (new
+    /// pages beside the old ones) and one more segment. Puts stop there, so that the checkpoint and the
+    /// deletes that bring space back still find room.
     fn check_space(&self) {
-        let Options { machine, dir, free_bytes_min, .. } = &self.options;
+        let Options { machine, dir, free_bytes_min, segment_bytes, .. } = &self.options;
         let min = free_bytes_min.unwrap_or_else(|| {
             let total = machine.disk.total_space(dir).unwrap_or(0);
             (total / 20).max(256 << 20)
         });
+        let dirty_bytes = self.pipeline.inner.lock().core.dirty_bytes();
+        let segment_bytes = if self.pipeline.log.wants_prepare() { *segment_bytes } else { 0 };
+        let needed = min.saturating_add(dirty_bytes.saturating_mul(2)).saturating_add(segment_bytes);
         if let Ok(free) = machine.disk.free_space(dir) {
-            self.full.store(free < min, Ordering::Relaxed);
+            self.full.store(free < needed && min > 0, Ordering::Relaxed);
         }
     }
 
@@ -231,7 +254,12 @@ impl Shared {
 
     fn step_housekeeping(&self) -> Result<(), Error> {
         self.check_space();
-        self.pipeline.log.prepare()?;
+        // Relaxed: as in `refuse_when_full`.
+        if self.full.load(Ordering::Relaxed) {
+            self.pipeline.log.release_spares()?;
+        } else {
+            self.pipeline.log.prepare()?;
+        }
         self.pipeline.table.filter_step(FILTER_ROWS_PER_STEP)?;
         self.sweep()
     }

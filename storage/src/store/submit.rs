@@ -8,7 +8,7 @@ use super::Store;
 use super::error::Error;
 use super::options::Level;
 use super::read::visible;
-use crate::limits::{EXTRAS_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::limits::{EXTRAS_BYTES_MAX, ROOM_WAIT_US_MAX, VALUE_BYTES_MAX};
 use crate::memory::FillToken;
 use crate::record::op::{Delete, Put, encoded_bytes_max};
 use crate::record::{Lsn, Op};
@@ -79,9 +79,9 @@ impl Store {
     ) -> Result<Outcome, Error> {
         bounded("value", value, VALUE_BYTES_MAX)?;
         bounded("extras", extras, EXTRAS_BYTES_MAX)?;
-        self.shared.refuse_when_full()?;
         let pipeline = &self.shared.pipeline;
         let mut op = Put { key, value, extras, created_us: 0, expires_us: 0 };
+        self.shared.refuse_when_full(encoded_bytes_max(&Op::Put(op)) as u64)?;
         let (mut inner, now) = pipeline.admit(encoded_bytes_max(&Op::Put(op)))?;
         let time_us = now.time_us;
         op.created_us = time_us;
@@ -114,7 +114,11 @@ impl Store {
     }
 
     /// [`Store::stage`] that reads L2 where it must and waits for room where there is none. Blocks.
+    ///
+    /// Waits for room for at most [`ROOM_WAIT_US_MAX`], then answers busy.
     pub fn stage_blocking(&self, operation: &Operation<'_>) -> Result<Outcome, Error> {
+        let clock = &self.shared.pipeline.clock;
+        let deadline_us = clock.monotonic_us().saturating_add(ROOM_WAIT_US_MAX);
         loop {
             let staged = match (self.stage(operation), operation) {
                 (Err(Error::Cold), Operation::Delete { key }) => {
@@ -125,7 +129,9 @@ impl Store {
                 (staged, _) => staged,
             };
             match staged {
-                Err(error) if error.is_busy() => self.shared.wait_room()?,
+                Err(error) if error.is_busy() && clock.monotonic_us() < deadline_us => {
+                    self.shared.wait_room()?
+                }
                 Err(Error::Cold) => {}
                 staged => return staged,
             }
