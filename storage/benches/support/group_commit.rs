@@ -66,8 +66,8 @@ impl GroupCommit {
         drop(self.synced.wait_while(done, |done| *done < mine).expect("no bench panics"));
     }
 
-    /// The log thread: runs until [`GroupCommit::close`].
-    pub fn serve(&self) {
+    /// The log thread: runs until `close`.
+    fn serve(&self) {
         let mut offset = 0;
         loop {
             let queue = self.queue.lock().expect("no bench panics");
@@ -101,7 +101,18 @@ impl GroupCommit {
         self.syncs.load(Ordering::Relaxed)
     }
 
-    pub fn close(&self) {
+    /// Runs `work` beside the log thread.
+    pub fn serving<R>(&self, work: impl FnOnce() -> R) -> R {
+        std::thread::scope(|scope| {
+            self.queue.lock().expect("no bench panics").closed = false;
+            scope.spawn(|| self.serve());
+            let worked = work();
+            self.close();
+            worked
+        })
+    }
+
+    fn close(&self) {
         self.queue.lock().expect("no bench panics").closed = true;
         self.filled.notify_all();
     }

@@ -54,13 +54,17 @@ impl Waiters {
         self.sleepers.is_empty()
     }
 
-    /// Takes out everyone waiting at or below `through`, and one of those left, who will lead the
-    /// next sync.
+    /// Takes out one of those waiting above `through`, who will lead the next sync, and everyone at or below
+    /// it. The leader comes first: woken before the others, it syncs while they are still being woken.
     #[must_use]
     pub fn take_through(&mut self, through: Lsn) -> Vec<Sleeper> {
         let mut taken: Vec<Sleeper> =
             self.sleepers.extract_if(.., |(lsn, _)| *lsn <= through).map(|(_, sleeper)| sleeper).collect();
-        taken.extend(self.sleepers.pop().map(|(_, leader)| leader));
+        if let Some((_, leader)) = self.sleepers.pop() {
+            taken.push(leader);
+            let last = taken.len() - 1;
+            taken.swap(0, last);
+        }
         taken
     }
 
