@@ -278,7 +278,12 @@ impl Pipeline {
                 std::thread::park();
             } else {
                 inner.leading = true;
+                let company = !inner.waiters.is_empty();
                 drop(inner);
+                if company {
+                    // Those the last sync woke are about to stage their next records: let them get in.
+                    std::thread::yield_now();
+                }
                 self.lead()?;
             }
         }
