@@ -36,7 +36,7 @@ impl LoopDisk {
         let dir = tempfile::tempdir().unwrap();
         let (image, mount) = (dir.path().join("disk.img"), dir.path().join("mnt"));
         std::fs::create_dir(&mount).unwrap();
-        std::fs::File::create(&image).unwrap().set_len(512 << 20).unwrap();
+        std::fs::File::create(&image).unwrap().set_len(2 << 30).unwrap();
         let disk = LoopDisk { image, mount, _dir: dir };
         let made = run("mkfs.ext4", &["-q", "-F", disk.image.to_str()?]);
         (made && disk.mount()).then_some(disk)
@@ -83,7 +83,7 @@ fn a_power_cut_keeps_strong_writes_and_bounds_the_loss_of_eventual_ones() {
     let began = Instant::now();
     let mut books: Vec<Book> = (0..4).map(|_| Book::default()).collect();
     let (mut from, mut lost, mut oldest_lost) = (0, 0, Duration::ZERO);
-    let arguments = ["--set", "storage.free_min=0B"];
+    let arguments = ["--set", "storage.free_min=0B", "--set", "storage.segment_bytes=8MiB"];
     for cut in 0..cuts {
         let server = Server::start(&disk.mount.join("data"), &arguments);
         let stop = AtomicBool::new(false);
