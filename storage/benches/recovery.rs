@@ -33,6 +33,9 @@ fn value(number: usize, bytes: usize) -> Vec<u8> {
 fn copy(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().expect("cp runs");
     assert!(copied.success(), "cp of {} failed", from.display());
+    // Or the first sync of the opening would have to bring the whole copy to the disk.
+    let synced = Command::new("sync").arg("-f").arg(to).status().expect("sync runs");
+    assert!(synced.success(), "sync of {} failed", to.display());
 }
 
 /// Milliseconds from `Store::open` to the first value.
