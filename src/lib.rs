@@ -7,6 +7,7 @@ pub mod config;
 pub mod limits;
 pub mod node;
 pub mod protocol;
+pub mod pubsub;
 mod rpc;
 mod session;
 mod transport;

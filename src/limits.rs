@@ -83,3 +83,10 @@ pub const OUTBOX_KEEP_MESSAGES: usize = 256;
 pub const CALLS_MAX: usize = 1_024;
 /// Bytes of the requests of those calls; beyond, nothing more is read either.
 pub const CALL_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Longest topic.
+pub const TOPIC_BYTES_MAX: usize = 512;
+/// Longest pattern of a subscription.
+pub const PATTERN_BYTES_MAX: usize = 256;
+/// Most wildcards in one pattern.
+pub const PATTERN_WILDCARDS_MAX: usize = 8;
