@@ -6,11 +6,14 @@
 pub mod entry;
 pub mod extras;
 pub mod key;
+pub mod level;
+pub mod message;
 pub mod op;
 pub mod position;
 
 pub use entry::{EntryFields, EntryKind};
 pub use extras::Extras;
 pub use key::{Key, KeyParts};
+pub use level::Level;
 pub use op::{Op, Record, Records};
-pub use position::{Epoch, Lsn, SegmentId};
+pub use position::{Epoch, Lsn, Position, SegmentId};

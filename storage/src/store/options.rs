@@ -5,30 +5,10 @@ use std::sync::Arc;
 
 use crate::disk::{OsClock, OsDisk, OsRng};
 use crate::memory::PolicyKind;
+pub use crate::record::Level;
 use crate::write::core::Bounds;
 use crate::write::recovery::{Machine, Parts};
 use crate::{log, memory, table};
-
-/// When a write is acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
-    /// Handed to the OS: survives the death of the process, may lose the last sync interval on a
-    /// power cut.
-    Eventual,
-    /// Synced: survives a power cut.
-    Strong,
-}
-
-impl Level {
-    /// The word of the protocol.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Level::Eventual => "eventual",
-            Level::Strong => "strong",
-        }
-    }
-}
 
 /// How a store is opened. Sizes are bytes, times microseconds.
 #[derive(Debug, Clone)]
