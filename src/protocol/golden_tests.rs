@@ -316,7 +316,7 @@ fn malformed_messages_are_answered_in_their_role() {
     );
     assert_eq!(
         refusal(r#"{"role":"pubsub-publish","u":"q","message":{"topic":NaN}}"#),
-        r#"{"role":"pubsub-ack","operation_id":"q","success":false,"error":"expected a JSON value (byte 52)","u":"ack_q"}"#
+        r#"{"role":"pubsub-ack","operation_id":"q","success":false,"error":"message.topic: expected a JSON value (byte 52)","u":"ack_q"}"#
     );
     assert_eq!(
         refusal("PONG"),

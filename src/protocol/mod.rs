@@ -53,7 +53,7 @@ pub enum Request<'a> {
     Cache(cache::Request<'a>),
     /// `rpc`.
     Rpc(rpc::Request<'a>),
-    /// `pubsub-publish`, `pubsub-subscribe`, `pubsub-unsubscribe`.
+    /// `pubsub-publish`, `pubsub-subscribe`, `pubsub-unsubscribe`, `pubsub-commit`.
     PubSub(pubsub::Request<'a>),
     /// A role that gets no answer: `pubsub-ack`, `cache-analytics`, `metrics`, `metrics-alert`.
     Ignored,
@@ -84,12 +84,12 @@ fn read(message: &[u8]) -> Result<Request<'_>, Error> {
     }
 }
 
-#[cold]
 fn read_other<'a>(role: &str, reader: &mut Reader<'a>) -> Result<Request<'a>, Error> {
     let kind = match role {
         "pubsub-publish" => pubsub::Kind::Publish,
         "pubsub-subscribe" => pubsub::Kind::Subscribe,
         "pubsub-unsubscribe" => pubsub::Kind::Unsubscribe,
+        "pubsub-commit" => pubsub::Kind::Commit,
         "pubsub-ack" | "cache-analytics" | "metrics" | "metrics-alert" => return Ok(Request::Ignored),
         other => return Err(Error::Role(error::shorten(other).to_owned())),
     };

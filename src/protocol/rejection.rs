@@ -40,7 +40,9 @@ impl<'a> Rejection<'a> {
         let role = found.role.map(Text::decode);
         let shape = match role.as_deref() {
             Some("cache-request") => Shape::Cache(quoted(found.operation)),
-            Some("pubsub-publish" | "pubsub-subscribe" | "pubsub-unsubscribe") => Shape::PubSub,
+            Some("pubsub-publish" | "pubsub-subscribe" | "pubsub-unsubscribe" | "pubsub-commit") => {
+                Shape::PubSub
+            }
             _ => Shape::Rpc,
         };
         Rejection { u: quoted(found.u), shape, error }

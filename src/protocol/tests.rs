@@ -267,9 +267,9 @@ fn unknown_functions_are_answered_as_the_protocol_shows() {
 
 #[test]
 fn pubsub_and_silent_roles_are_recognised() {
-    let message = br#"{"role":"pubsub-subscribe","subscription":{"patterns":[]},"u":"s"}"#;
+    let message = br#"{"role":"pubsub-unsubscribe","subscription_id":"x","u":"s"}"#;
     let Ok(Request::PubSub(request)) = parse(message) else { panic!() };
-    assert_eq!((request.u, request.kind), ("\"s\"", pubsub::Kind::Subscribe));
+    assert_eq!((request.u, request.command), ("\"s\"", pubsub::Command::Unsubscribe("\"x\"")));
     for role in ["pubsub-ack", "cache-analytics", "metrics", "metrics-alert"] {
         assert_eq!(parse(format!(r#"{{"role":"{role}"}}"#).as_bytes()), Ok(Request::Ignored));
     }
@@ -329,7 +329,7 @@ fn text_behind_a_message_is_refused() {
         r#"{"role":"cache-request","u":"1","operation":"stats"}"#,
         r#"{"operation":"stats","u":"1","role":"cache-request"}"#,
         r#"{"role":"rpc","u":"1","cmds":[]}"#,
-        r#"{"role":"pubsub-publish","u":"1"}"#,
+        r#"{"role":"pubsub-publish","u":"1","message":{"topic":"a"}}"#,
     ] {
         assert!(parse(format!("{message} \n").as_bytes()).is_ok(), "{message}");
         let doubled = format!("{message}{message}");

@@ -145,6 +145,13 @@ impl<'a> Reader<'a> {
         Ok(&self.text[start..self.at])
     }
 
+    /// The text from this place to where `end`, which went on from here, stands.
+    #[inline]
+    #[must_use]
+    pub fn text_until(&self, end: &Reader<'a>) -> &'a str {
+        &self.text[self.at..end.at]
+    }
+
     /// An error about a member that was read, with the path given.
     #[cold]
     #[must_use]

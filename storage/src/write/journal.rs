@@ -360,7 +360,8 @@ impl<F: Follower> Journal<F> {
     /// Whether an ordinary record would be staged now.
     fn has_room(&self, inner: &Inner) -> bool {
         const ORDINARY_BYTES: u64 = 16 << 10;
-        let admitted = matches!(inner.core.admit(self.clock.monotonic_us()), Ok(()) | Err(Refusal::BatchFull));
+        let admitted =
+            matches!(inner.core.admit(self.clock.monotonic_us()), Ok(()) | Err(Refusal::BatchFull));
         admitted && self.log.has_room(inner.core.pending_bytes() as u64 + ORDINARY_BYTES)
     }
 
@@ -431,7 +432,12 @@ impl<F: Follower> Journal<F> {
     }
 
     /// Waits for one position without a runtime.
-    fn poll_durable(&self, lsn: Lsn, gave_way: &mut bool, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_durable(
+        &self,
+        lsn: Lsn,
+        gave_way: &mut bool,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
         loop {
             if self.durable() >= lsn {
                 return Poll::Ready(Ok(()));
