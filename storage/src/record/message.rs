@@ -87,7 +87,8 @@ pub fn encode_message(message: &Message<'_>, out: &mut Vec<u8>) {
 
 /// Appends one commit of this cluster to a frame's body.
 pub fn encode_commit(commit: &Commit<'_>, out: &mut Vec<u8>) {
-    let name_len = u16::try_from(commit.name.len()).expect("names are bounded by SUBSCRIPTION_NAME_BYTES_MAX");
+    let name_len =
+        u16::try_from(commit.name.len()).expect("names are bounded by SUBSCRIPTION_NAME_BYTES_MAX");
     push_head(KIND_COMMIT, COMMIT_HEAD_BYTES + commit.name.len(), out);
     let reached = commit.reached.unwrap_or_default();
     out.extend_from_slice(&commit.time_us.to_le_bytes());
@@ -140,7 +141,8 @@ pub fn message_of(record: &[u8], topic_len: usize) -> Option<(u64, &[u8])> {
 fn message(payload: &[u8]) -> Result<Message<'_>, &'static str> {
     let (head, rest) = payload.split_at_checked(MESSAGE_HEAD_BYTES).ok_or("message without its numbers")?;
     // Two bytes of length and two of zero, read as one: what is not zero makes a length no record has.
-    let (topic, message) = rest.split_at_checked(u32_at(head, 8) as usize).ok_or("topic leaves the record")?;
+    let (topic, message) =
+        rest.split_at_checked(u32_at(head, 8) as usize).ok_or("topic leaves the record")?;
     let topic = std::str::from_utf8(topic).map_err(|_| "topic is not UTF-8")?;
     Ok(Message { time_us: u64_at(head, 0), topic, message })
 }
@@ -177,7 +179,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const MESSAGE: Message<'static> = Message { time_us: 7, topic: "orders.new", message: b"{\"payload\":1}" };
+    const MESSAGE: Message<'static> =
+        Message { time_us: 7, topic: "orders.new", message: b"{\"payload\":1}" };
 
     fn commit_at(lsn: u64) -> Commit<'static> {
         Commit { time_us: 9, name: "billing", reached: Some(Position { epoch: Epoch(2), lsn: Lsn(lsn) }) }
