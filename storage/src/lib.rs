@@ -8,7 +8,8 @@
 //!
 //! | rank | room | job |
 //! |---|---|---|
-//! | 5 | [`store`] | the front door: open, get, submit, scan, feed, snapshot, close |
+//! | 6 | [`store`] | the front door: open, get, submit, scan, feed, snapshot, close |
+//! | 5 | [`mod@topics`] | the backlog: its log, topic indexes, retention, replay |
 //! | 4 | [`mod@write`] | sequencing, group commit, tickets, checkpointer, recovery |
 //! | 3 | [`state`] | `apply(op, view) -> outcome` |
 //! | 2 | [`memory`] | L1: lock-free table, eviction policies, fill protocol |
@@ -29,4 +30,5 @@ pub mod record;
 pub mod state;
 pub mod store;
 pub mod table;
+pub mod topics;
 pub mod write;

@@ -29,6 +29,7 @@ mod scan;
 mod stats;
 mod submit;
 mod sweep;
+mod topics;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +46,7 @@ pub use stats::Stats;
 pub use submit::{Operation, Outcome, Ticket};
 
 use crate::record::Lsn;
+use crate::topics::Topics;
 use crate::write::Pipeline;
 use crate::write::checkpoint::Folded;
 use crate::write::recovery::{Recovered, recover};
@@ -69,8 +71,9 @@ pub struct Store {
 #[derive(Debug)]
 struct Shared {
     pipeline: Arc<Pipeline>,
+    topics: Option<Topics>,
     options: Options,
-    directory: Directory,
+    directory: Arc<Directory>,
     recovered: Recovered,
     flights: Flights,
     sweeper: Mutex<Sweeper>,
@@ -90,9 +93,12 @@ impl Store {
     pub fn open(options: Options) -> Result<Store, Error> {
         let machine = &options.machine;
         let directory = Directory::open(machine.disk.as_ref(), machine.rng.as_ref(), &options.dir)?;
+        let directory = Arc::new(directory);
         let (pipeline, recovered) = recover(machine, &options.dir, &options.parts())?;
+        let topics = topics::open(&options, &directory, pipeline.now_us())?;
         let shared = Arc::new(Shared {
             pipeline: Arc::new(pipeline),
+            topics,
             directory,
             recovered,
             flights: Flights::new(),
@@ -146,8 +152,11 @@ impl Store {
     /// the process. Cost: one lock.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
-        let inner = self.shared.pipeline.inner.lock();
-        inner.core.is_poisoned().then(|| inner.poison_cause.clone())
+        let failure = {
+            let inner = self.shared.pipeline.inner.lock();
+            inner.core.is_poisoned().then(|| inner.poison_cause.clone())
+        };
+        failure.or_else(|| self.topics()?.failure())
     }
 
     /// Folds everything dirty into L2 now; `None` when nothing is. Blocks.
@@ -160,6 +169,9 @@ impl Store {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         if let Some(trouble) = self.shared.trouble.lock().clone() {
+            return Some(trouble);
+        }
+        if let Some(trouble) = self.topics().and_then(Topics::trouble) {
             return Some(trouble);
         }
         let full = self.shared.full.load(Ordering::Relaxed);
@@ -182,6 +194,9 @@ impl Store {
         pipeline.wait_durable(staged)?;
         pipeline.run_checkpoint()?;
         pipeline.log.close()?;
+        if let Some(topics) = self.topics() {
+            topics.close()?;
+        }
         let inner = pipeline.inner.lock();
         drop(pipeline.poisoned(inner, "the store was closed"));
         Ok(())
@@ -192,6 +207,9 @@ impl Store {
     pub fn step(&self) -> Result<(), Error> {
         self.shared.step_sync()?;
         self.shared.step_checkpoint()?;
+        if let Some(topics) = self.topics() {
+            topics.step()?;
+        }
         self.shared.step_housekeeping()
     }
 }

@@ -8,7 +8,7 @@ use crate::memory::PolicyKind;
 pub use crate::record::Level;
 use crate::write::core::Bounds;
 use crate::write::recovery::{Machine, Parts};
-use crate::{log, memory, table};
+use crate::{log, memory, table, topics};
 
 /// How a store is opened. Sizes are bytes, times microseconds.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub struct Options {
     /// Whether the store runs its threads (sync, checkpoint, housekeeping). A simulation turns them off
     /// and calls `step` itself.
     pub threads: bool,
+    /// The backlog of topics; `None`: this store has none. Its threads run only when the store's do.
+    pub topics: Option<topics::Options>,
     /// Files, time and chance; a test brings its own.
     pub machine: Machine,
 }
@@ -67,6 +69,7 @@ impl Options {
             free_bytes_min: None,
             sweep_interval_us: 1_000_000,
             threads: true,
+            topics: Some(topics::Options::default()),
             machine,
         }
     }

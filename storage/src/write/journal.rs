@@ -35,7 +35,7 @@ const FAST_SYNC_US: u64 = 300;
 /// Whoever keeps something about every frame of the log.
 pub trait Follower: Send + Sync + Debug + 'static {
     /// A frame was handed to the OS. In log order, one at a time, before its records count as written.
-    fn appended(&self, head: &FrameHead, at: Appended, body: &[u8]);
+    fn appended(&self, log: &Log, head: &FrameHead, at: Appended, body: &[u8]);
 }
 
 /// A record that has its place but is not promised yet.
@@ -72,6 +72,7 @@ pub struct Journal<F> {
     writer: Mutex<()>,
     written: AtomicU64,
     durable: AtomicU64,
+    time_us: AtomicU64,
     sync_mean_us: AtomicU64,
     syncs: AtomicU64,
     /// 0: there is no sync thread, 1: it looks after idle tails, 2: it leads every sync.
@@ -83,8 +84,9 @@ pub struct Journal<F> {
 
 impl<F: Follower> Journal<F> {
     /// Goes on after everything in `log`, all of which is durable.
-    pub fn new(log: Log, clock: Arc<dyn Clock>, core: WriteCore, follower: F) -> Journal<F> {
+    pub fn new(log: Log, clock: Arc<dyn Clock>, mut core: WriteCore, follower: F) -> Journal<F> {
         let last = core.staged().0;
+        let time_us = core.advance_time(0);
         let inner = Inner {
             core,
             waiters: Waiters::default(),
@@ -101,6 +103,7 @@ impl<F: Follower> Journal<F> {
             writer: Mutex::new(()),
             written: AtomicU64::new(last),
             durable: AtomicU64::new(last),
+            time_us: AtomicU64::new(time_us),
             sync_mean_us: AtomicU64::new(0),
             syncs: AtomicU64::new(0),
             sync_thread: AtomicU64::new(0),
@@ -135,6 +138,13 @@ impl<F: Follower> Journal<F> {
     #[must_use]
     pub fn durable(&self) -> Lsn {
         Lsn(self.durable.load(Ordering::Acquire))
+    }
+
+    /// State time for readers: wall time, never before that of the last record.
+    #[must_use]
+    pub fn now_us(&self) -> u64 {
+        // Relaxed: a reader that misses the newest value asked a moment earlier.
+        self.clock.wall_us().max(self.time_us.load(Ordering::Relaxed))
     }
 
     /// Bytes a power cut would take now.
@@ -193,6 +203,7 @@ impl<F: Follower> Journal<F> {
             match inner.core.admit(self.clock.monotonic_us()) {
                 Ok(()) => {
                     let time_us = inner.core.advance_time(self.clock.wall_us());
+                    self.time_us.store(time_us, Ordering::Relaxed);
                     return Ok((inner, time_us));
                 }
                 Err(Refusal::BatchFull) => {
@@ -230,7 +241,7 @@ impl<F: Follower> Journal<F> {
             };
             let appended = self.log.append(&write.head, &mut write.frame);
             if let Ok(at) = appended {
-                self.follower.appended(&write.head, at, write.frame.body());
+                self.follower.appended(&self.log, &write.head, at, write.frame.body());
             }
             let last = write.last_lsn();
             let mut inner = self.inner.lock();
