@@ -1,6 +1,6 @@
 //! What does it cost to find the subscribers of a topic among a million, and what does a subscription weigh?
 //!
-//! A million subscriptions of five segments: 85 % literal, 10 % with one `*`, 5 % ending in `#`. At most ten match a
+//! A million different subscriptions of five segments: 85 % literal, 10 % with one `*`, 5 % ending in `#`. At most ten match a
 //! topic. Beside it a plain hash map of whole topics, which no wildcard can use: the floor. Goals: 3 us a match
 //! warm, 250 B a subscription. The longest insertion says how long a matcher may wait for a subscriber.
 
@@ -42,7 +42,7 @@ const ROUNDS: usize = 7;
 const TOPICS: usize = 4096;
 const CALLS: usize = 200_000;
 
-/// The topic subscription number `n` is about: `site.<1000>.<device 1000>.<sensor>.<kind>`.
+/// The topic subscription number `n` is about: 50 sites of 40 lines of 100 devices of 5 sensors.
 fn topic(n: u32) -> String {
     format!("site{}.line{}.device{}.sensor{}.value", n % 50, n / 50 % 40, n / 2000 % 100, n / 200_000)
 }
@@ -52,7 +52,7 @@ fn pattern(n: u32) -> String {
     let mut parts: Vec<&str> = topic.split('.').collect();
     match n % 20 {
         0 => parts[3] = "*",
-        10 => parts[2] = "*",
+        10 => parts[4] = "*",
         5 => parts[4] = "#",
         _ => {}
     }

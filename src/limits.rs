@@ -90,3 +90,27 @@ pub const TOPIC_BYTES_MAX: usize = 512;
 pub const PATTERN_BYTES_MAX: usize = 256;
 /// Most wildcards in one pattern.
 pub const PATTERN_WILDCARDS_MAX: usize = 8;
+/// Subscriptions of one connection.
+pub const SUBSCRIPTIONS_MAX: usize = 1_024;
+/// Volatile messages kept for a subscription while it reads the backlog.
+pub const HELD_MESSAGES_MAX: usize = 1_024;
+/// Their bytes.
+pub const HELD_BYTES_MAX: usize = 256 * 1024;
+/// A subscription reads on in the backlog when less than this waits for its connection.
+pub const OUTBOX_BYTES_LOW: usize = 256 * 1024;
+/// Bytes of backlog read in one hop to a blocking thread.
+pub const BACKLOG_CHUNK_BYTES: usize = 1024 * 1024;
+/// Such hops running at once.
+pub const BACKLOG_HOPS_MAX: usize = 16;
+/// Messages a subscription may lack to be brought up to date in one step, while nothing else is delivered.
+pub const BACKLOG_LAST_MESSAGES_MAX: usize = 256;
+/// Messages delivered before those who got some are woken.
+pub const DELIVERY_MESSAGES_MAX: usize = 64;
+/// How long a delivery may stand still before somebody looks after it.
+pub const DELIVERY_STALL_MS: u64 = 20;
+/// Messages a member of a group may have without acknowledging one of them.
+pub const GROUP_UNACKNOWLEDGED_MAX: usize = 256;
+/// How long a group waits for a member whose connection is full.
+pub const GROUP_RETRY_MS: u64 = 20;
+/// Longest time a message may be kept, in seconds.
+pub const TOPIC_AGE_S_MAX: u64 = 24 * 3600;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
+use super::Keep;
+
 /// What a setting holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -16,6 +18,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Comma-separated texts; may be empty.
     Texts,
+    /// Comma-separated rules of what topics keep; may be none.
+    Keeps,
     /// Comma-separated `address:port`, at least one.
     Addresses,
     /// `true` or `false`.
@@ -67,6 +71,10 @@ impl Kind {
             Kind::Choice(words) if words.contains(&text) => Ok(Value::Text(text.to_owned())),
             Kind::Choice(words) => Err(format!("is {text:?}, expected one of {}", words.join(", "))),
             Kind::Texts => Ok(Value::Texts(parts(text).map(str::to_owned).collect())),
+            Kind::Keeps => {
+                parts(text).try_for_each(|rule| Keep::read(rule).map(drop))?;
+                Ok(Value::Texts(parts(text).map(str::to_owned).collect()))
+            }
             Kind::Addresses => addresses(text),
             Kind::Flag => match text {
                 "true" => Ok(Value::Flag(true)),

@@ -6,6 +6,7 @@
 //!
 //! Keys that no setting has are errors wherever they come from. Sizes and times carry units (`64MiB`, `10ms`).
 
+mod keep;
 mod kind;
 mod layers;
 mod settings;
@@ -14,12 +15,15 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use keep::Keep;
 pub use kind::Kind;
 pub use layers::{Layers, Origin, Problem, Problems};
 pub use settings::{SETTINGS, Setting};
 
 use kind::Value;
 use mpreg_storage::store::Level;
+
+use crate::pubsub::Pattern;
 
 /// The configuration of a node, checked.
 #[derive(Debug, Clone)]
@@ -67,6 +71,18 @@ pub struct Config {
     pub message_bytes_max: usize,
     /// Request and reply memory of all connections. Default 512 MiB.
     pub request_memory_bytes: usize,
+    /// Age up to which messages are kept. Default 3,600 s.
+    pub topics_age_max: Duration,
+    /// Messages of each topic that are kept. Default 1,000.
+    pub topics_messages_max: u64,
+    /// Bytes of the log of messages. Default 1 GiB.
+    pub topics_bytes_max: u64,
+    /// Topics kept in another way. Default none.
+    pub topics_keep: Vec<Keep>,
+    /// Patterns of topics that are never stored. Default none.
+    pub topics_volatile: Vec<String>,
+    /// Patterns of topics whose publishes are strong when they ask for no level. Default none.
+    pub topics_strong: Vec<String>,
     /// What is logged, in the syntax of `tracing`'s filters. Default `info`.
     pub log_filter: String,
     /// `auto`, `pretty` or `json`.
@@ -117,6 +133,12 @@ impl Config {
             connections_per_address_max: values.size("limits.connections_per_address"),
             message_bytes_max: values.size("limits.message"),
             request_memory_bytes: values.size("limits.memory"),
+            topics_age_max: values.time("topics.age"),
+            topics_messages_max: values.number("topics.messages"),
+            topics_bytes_max: values.number("topics.bytes"),
+            topics_keep: values.texts("topics.keep").iter().flat_map(|text| Keep::read(text)).collect(),
+            topics_volatile: values.texts("topics.volatile"),
+            topics_strong: values.texts("topics.strong"),
             log_filter: values.text("log.filter"),
             log_format: values.text("log.format"),
         }
@@ -135,6 +157,20 @@ impl Config {
             );
             if !self.insecure {
                 problem("server.listen", what);
+            }
+        }
+        for (name, texts) in
+            [("topics.volatile", &self.topics_volatile), ("topics.strong", &self.topics_strong)]
+        {
+            for text in texts {
+                if let Err(error) = Pattern::new(text, false) {
+                    problem(name, format!("{text:?}: {error}"));
+                }
+            }
+        }
+        for keep in &self.topics_keep {
+            if let Err(error) = Pattern::new(&keep.pattern, false) {
+                problem("topics.keep", format!("{:?}: {error}", keep.pattern));
             }
         }
         if self.message_bytes_max > self.request_memory_bytes {

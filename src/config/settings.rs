@@ -101,6 +101,37 @@ pub static SETTINGS: &[Setting] = &[
         "largest message; clients take no more than 20MiB",
     ),
     setting("limits.memory", size(MIB, 1024 * GIB), "512MiB", "request and reply memory of all connections"),
+    setting(
+        "topics.age",
+        time(1000, DAY_MS),
+        "1h",
+        "age up to which published messages are kept, at least as far as topics.bytes allows",
+    ),
+    setting(
+        "topics.messages",
+        Kind::Count { min: 1, max: 1_000_000_000 },
+        "1000",
+        "messages of each topic that a backlog shows",
+    ),
+    setting(
+        "topics.bytes",
+        size(MIB, 1024 * GIB),
+        "1GiB",
+        "bytes of the log of messages; the oldest leave first",
+    ),
+    setting(
+        "topics.keep",
+        Kind::Keeps,
+        "",
+        "topics kept in another way: 'orders.# age=24h messages=100000 bytes=1GiB', ...",
+    ),
+    setting("topics.volatile", Kind::Texts, "", "patterns of topics that are delivered and never stored"),
+    setting(
+        "topics.strong",
+        Kind::Texts,
+        "",
+        "patterns of topics whose publishes are synced when they ask for no level",
+    ),
     setting("log.filter", Kind::Text, "info", "what is logged, in the syntax of RUST_LOG"),
     setting(
         "log.format",

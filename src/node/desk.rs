@@ -3,19 +3,23 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use mpreg_storage::record::Lsn;
+use mpreg_storage::record::Position;
 use tokio::sync::watch;
 
 use crate::cache::{Cache, Clerk, EncodedKey, Patience};
-use crate::protocol::{Error, Rejection, Request, parse, pubsub};
+use crate::protocol::{Error, Rejection, Request, parse};
+use crate::pubsub::{self, Hub, Rules};
 use crate::rpc;
-use crate::session::{Failed, Reply, Service, Step};
+use crate::session::{Failed, Reply, Seen, Service, Step};
 
 /// One connection's service.
 #[derive(Debug)]
 pub(super) struct Desk {
     cache: Arc<Cache>,
     clerk: Clerk,
+    hub: Arc<Hub>,
+    rules: Arc<Rules>,
+    topics: pubsub::Clerk,
     /// Set once the store has failed; the node watches it.
     failure: Arc<watch::Sender<Option<String>>>,
 }
@@ -28,8 +32,14 @@ pub(super) struct Parsed<'m> {
 }
 
 impl Desk {
-    pub(super) fn new(cache: Arc<Cache>, failure: Arc<watch::Sender<Option<String>>>) -> Desk {
-        Desk { clerk: cache.clerk(), cache, failure }
+    pub(super) fn new(
+        cache: Arc<Cache>,
+        hub: Arc<Hub>,
+        rules: Arc<Rules>,
+        failure: Arc<watch::Sender<Option<String>>>,
+    ) -> Desk {
+        let topics = pubsub::Clerk::new(&hub, &rules);
+        Desk { clerk: cache.clerk(), cache, hub, rules, topics, failure }
     }
 
     fn dispatch(&mut self, message: &Parsed<'_>, patience: Patience, reply: &mut Reply<'_>) -> Step {
@@ -39,11 +49,7 @@ impl Desk {
             }
             Ok(Request::Rpc(request)) => rpc::answer(request, reply.out),
             Ok(Request::PubSub(request)) => {
-                pubsub::write_refusal(
-                    reply.out,
-                    request.u,
-                    "publish and subscribe are not supported by this server yet",
-                );
+                return self.topics.answer(request, self.clerk.now_us, &mut self.clerk.ids, reply);
             }
             Ok(Request::Ignored) => {}
             Err(rejection) => rejection.write_into(self.clerk.now_us, &mut self.clerk.ids, reply.out),
@@ -54,7 +60,8 @@ impl Desk {
 
 impl Service for Desk {
     fn fork(&self) -> Desk {
-        Desk::new(Arc::clone(&self.cache), Arc::clone(&self.failure))
+        let (hub, rules) = (Arc::clone(&self.hub), Arc::clone(&self.rules));
+        Desk::new(Arc::clone(&self.cache), hub, rules, Arc::clone(&self.failure))
     }
 
     type Parsed<'m> = Parsed<'m>;
@@ -112,23 +119,45 @@ impl Service for Desk {
     }
 
     fn room(&self) -> impl Future<Output = ()> + Send {
-        self.cache.store.room()
+        // Each resolves at once where there is room.
+        let (cache, topics) = (self.cache.store.room(), self.hub.backlog().room());
+        async {
+            cache.await;
+            topics.await;
+        }
     }
 
     fn refuse(&mut self, message: &[u8], refusal: Error, out: &mut Vec<u8>) {
         Rejection::new(message, refusal).write_into(self.clerk.now_us, &mut self.clerk.ids, out);
     }
 
-    fn hand_over(&self, lsn: Lsn) -> Result<(), Failed> {
-        self.cache.store.hand_over(lsn).map_err(|error| Failed(error.to_string()))
+    fn hand_over(&self, seen: &Seen) -> Result<(), Failed> {
+        // What becomes durable is written on the way: whoever leads the sync hands everybody's records over at once.
+        if seen.observed > seen.strong {
+            self.cache.store.hand_over(seen.observed).map_err(|error| Failed(error.to_string()))?;
+        }
+        if seen.topics.observed > seen.topics.strong {
+            self.hub.backlog().hand_over(seen.topics.observed).map_err(Failed)?;
+        }
+        Ok(())
     }
 
-    fn durable_lsn(&self) -> Lsn {
-        self.cache.store.durable_lsn()
+    fn is_durable(&self, seen: &Seen) -> bool {
+        let topics = seen.topics.strong;
+        seen.strong <= self.cache.store.durable_lsn()
+            && (topics == Position::default() || topics <= self.hub.backlog().durable_position())
     }
 
-    async fn durable(&self, lsn: Lsn) -> Result<(), Failed> {
-        self.cache.store.durable(lsn).await.map_err(|error| Failed(error.to_string()))
+    async fn durable(&self, seen: Seen) -> Result<(), Failed> {
+        self.cache.store.durable(seen.strong).await.map_err(|error| Failed(error.to_string()))?;
+        if seen.topics.strong > Position::default() {
+            self.hub.backlog().durable(seen.topics.strong).await.map_err(Failed)?;
+        }
+        Ok(())
+    }
+
+    fn settled(&mut self) {
+        self.topics.settled();
     }
 
     fn failed(&self, failure: &Failed) {

@@ -22,9 +22,11 @@
 mod desk;
 mod error;
 mod running;
+mod topics;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use mpreg_storage::memory::PolicyKind;
 use mpreg_storage::store::{Options, Store};
@@ -95,7 +97,10 @@ impl Node {
             let listener = TcpListener::bind(address).await;
             listeners.push(listener.map_err(|source| Error::Listen { address, source })?);
         }
-        let mut running = Running::new(store, &config);
+        let Some(topics) = store.topics().cloned() else {
+            return Err(Error::Internal("the store was opened without the backlog of topics".to_owned()));
+        };
+        let mut running = Running::new(store, Arc::new(topics), &config);
         for listener in listeners {
             running.serve(listener)?;
         }
@@ -123,5 +128,6 @@ fn store_options(config: &Config) -> Options {
     options.table_cache_bytes = usize::try_from(config.table_cache_bytes).unwrap_or(usize::MAX);
     options.free_bytes_min = config.free_bytes_min;
     options.sweep_interval_us = us(config.sweep_interval);
+    options.topics = Some(topics::options(config));
     options
 }

@@ -12,8 +12,10 @@ use tokio::task::AbortHandle;
 
 use super::desk::Desk;
 use super::error::Error;
+use super::topics;
 use crate::cache::Cache;
 use crate::config::Config;
+use crate::pubsub::{Backlog, Hub};
 use crate::session::{self, Door};
 use crate::transport::budget::Budget;
 use crate::transport::listener::accept_all;
@@ -32,6 +34,7 @@ pub struct Running {
     addresses: Vec<SocketAddr>,
     slots: Arc<Slots>,
     door: Arc<Door<Desk>>,
+    hub: Arc<Hub>,
     failure: watch::Receiver<Option<String>>,
     drain_timeout: Duration,
     tasks: Tasks,
@@ -59,7 +62,7 @@ impl Drop for Tasks {
 
 impl Running {
     /// A node over an open store that does not listen yet.
-    pub(super) fn new(store: Store, config: &Config) -> Running {
+    pub(super) fn new(store: Store, backlog: Arc<dyn Backlog>, config: &Config) -> Running {
         let (sender, failure) = watch::channel(None);
         // Any number that differs from start to start will do; the standard hasher is seeded with one.
         let process = RandomState::new().hash_one(std::process::id());
@@ -67,7 +70,9 @@ impl Running {
         let sender = Arc::new(sender);
         let mut tasks = Tasks::default();
         tasks.spawn(watch_health(store.clone(), Arc::clone(&sender)));
-        let desk = Desk::new(cache, sender);
+        let hub = Hub::new(backlog);
+        tasks.spawn(Arc::clone(&hub).run_courier());
+        let desk = Desk::new(cache, Arc::clone(&hub), Arc::new(topics::rules(config)), sender);
         let budget = Budget::new(config.request_memory_bytes);
         let origins = Origins::new(&config.origins);
         Running {
@@ -75,6 +80,7 @@ impl Running {
             addresses: Vec::new(),
             slots: Slots::new(config.connections_max, config.connections_per_address_max),
             door: Arc::new(Door::new(desk, budget, origins, config.message_bytes_max)),
+            hub,
             failure,
             drain_timeout: config.drain_timeout,
             tasks,
@@ -124,6 +130,12 @@ impl Running {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Pub/sub in numbers.
+    #[must_use]
+    pub fn topic_stats(&self) -> crate::pubsub::Stats {
+        self.hub.stats()
     }
 
     /// Connections open now.

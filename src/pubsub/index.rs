@@ -1,8 +1,8 @@
 //! All subscriptions of a node by what they match.
 //!
 //! ```text
-//! topic ─┬─ literal patterns   one lookup of the whole topic         16 shards, by the topic
-//!        ├─ wildcards behind a literal first segment: a trie         16 shards, by the first segment
+//! topic ─┬─ literal patterns   one lookup of the whole topic         64 shards, by the topic
+//!        ├─ wildcards behind a literal first segment: a trie         64 shards, by the first segment
 //!        └─ wildcards in front: a trie                               one
 //! ```
 //!
@@ -16,8 +16,9 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::pattern::{Pattern, segments};
 use super::trie::{Held, Scratch, Trie};
 
-/// More shards than workers, so that a matcher rarely meets a subscriber.
-const SHARDS: usize = 16;
+/// Many, so that a matcher rarely meets a subscriber, and the one subscriber whose insertion makes a map grow holds
+/// its lock for a short while: growing is what takes longest.
+const SHARDS: usize = 64;
 
 /// Patterns with the handles of those who hold them. `T` is compared to find the handle that is removed.
 #[derive(Debug)]

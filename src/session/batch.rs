@@ -176,7 +176,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
             return Ok(());
         }
         let seen = std::mem::take(&mut self.seen);
-        let Err(unsettled) = self.settle(seen).await else {
+        let settled = self.settle(seen).await;
+        self.service.settled();
+        let Err(unsettled) = settled else {
             if seen.failed {
                 self.service.failed(&Failed("a write was refused for good".to_owned()));
             }
@@ -203,16 +205,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
     /// Waits until everything the replies saw is written, and durable as far as `strong` asks.
     pub(super) async fn settle(&self, seen: Seen) -> Result<(), Unsettled> {
         // What becomes durable is written on the way: whoever leads the sync hands everybody's records over at once.
-        if seen.observed > seen.strong && !planted(Bug::ReplyBeforeHandOver) {
-            self.service.hand_over(seen.observed).map_err(Unsettled::Failed)?;
+        if !planted(Bug::ReplyBeforeHandOver) {
+            self.service.hand_over(&seen).map_err(Unsettled::Failed)?;
         }
-        if seen.strong <= self.service.durable_lsn() {
+        if self.service.is_durable(&seen) {
             return Ok(());
         }
         // Whoever polls first runs the sync. Letting the other ready sessions hand over before that makes one
         // sync serve them all.
         tokio::task::yield_now().await;
-        let durable = self.service.durable(seen.strong);
+        let durable = self.service.durable(seen);
         let timeout_ms = if seen.timeout_ms == 0 { REPLY_MS_MAX } else { seen.timeout_ms.min(REPLY_MS_MAX) };
         match tokio::time::timeout(Duration::from_millis(timeout_ms), durable).await {
             Ok(result) => result.map_err(Unsettled::Failed),

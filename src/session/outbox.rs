@@ -70,10 +70,11 @@ impl Push {
 
     /// Memory it stands for, as far as it is known: the text counts for every receiver.
     fn cost(&self) -> usize {
-        size_of::<Push>() + self.body_bytes()
+        size_of::<Push>() + self.bytes()
     }
 
-    fn body_bytes(&self) -> usize {
+    /// Bytes of its text.
+    pub(crate) fn bytes(&self) -> usize {
         self.body.len() + self.tail.as_ref().map_or(0, |tail| tail.len())
     }
 
@@ -157,13 +158,28 @@ impl Outbox {
         Outbox::new(Arc::default(), crate::transport::budget::Budget::new(usize::MAX).lease())
     }
 
+    /// Takes what waits, as its session would.
+    #[cfg(test)]
+    pub(crate) fn texts(&self) -> Vec<String> {
+        let mut taken = VecDeque::new();
+        self.take(&mut taken);
+        let text = |push: &Push| {
+            let mut out = Vec::new();
+            push.write_into(&mut out);
+            String::from_utf8(out).expect("messages are text")
+        };
+        let texts = taken.iter().map(text).collect();
+        self.written(taken.drain(..));
+        texts
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.shared.queue.lock().expect("nothing panics while holding the queue")
     }
 
     /// The queue, if this message may stand in it at all.
     fn admit(&self, push: &Push) -> Result<MutexGuard<'_, Queue>, Refused> {
-        if push.body_bytes() > MESSAGE_BYTES_MAX {
+        if push.bytes() > MESSAGE_BYTES_MAX {
             return Err(Refused::TooLarge);
         }
         let queue = self.queue();
@@ -180,18 +196,20 @@ impl Outbox {
         Ok(())
     }
 
-    /// Appends a message without waking the session: [`Outbox::wake`] must follow, once for many messages.
+    /// Appends a message without waking the session. Whether none waited before: [`Outbox::wake`] must follow then,
+    /// once for many messages.
     ///
     /// # Errors
     /// See [`Refused`]; the message is not taken then.
-    pub(crate) fn push_quietly(&self, push: Push) -> Result<(), Refused> {
+    pub(crate) fn push_quietly(&self, push: Push) -> Result<bool, Refused> {
         let mut queue = self.admit(&push)?;
         let leased = leased(queue.bytes + push.cost());
         if queue.bytes >= OUTBOX_BYTES_MAX || !queue.lease.resize(leased) {
             return Err(Refused::Full);
         }
+        let first = queue.waiting.is_empty();
         queue.append(push);
-        Ok(())
+        Ok(first)
     }
 
     /// Appends a reply that is in memory already, beyond the shared budget if need be, and beyond the limit of

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use mpreg_storage::record::Lsn;
+use mpreg_storage::record::{Lsn, Position};
 
 use crate::protocol::Error as Refusal;
 use crate::session::Outbox;
@@ -29,6 +29,27 @@ pub(crate) struct Seen {
     pub(crate) timeout_ms: u64,
     /// A reply tells that the store has failed for good.
     pub(crate) failed: bool,
+    /// The same for the log of published messages.
+    pub(crate) topics: SeenTopics,
+}
+
+/// Positions in the log of published messages that must be reached before replies may leave.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct SeenTopics {
+    /// Must be *written*.
+    pub(crate) observed: Position,
+    /// Must be *durable*.
+    pub(crate) strong: Position,
+}
+
+impl SeenTopics {
+    /// A reply tells of `position`; `strong` when its request asked for that level.
+    pub(crate) fn saw(&mut self, position: Position, strong: bool) {
+        self.observed = self.observed.max(position);
+        if strong {
+            self.strong = self.strong.max(position);
+        }
+    }
 }
 
 impl Seen {
@@ -46,6 +67,8 @@ impl Seen {
         self.strong = self.strong.max(other.strong);
         self.timeout_ms = self.timeout_ms.max(other.timeout_ms);
         self.failed |= other.failed;
+        self.topics.observed = self.topics.observed.max(other.topics.observed);
+        self.topics.strong = self.topics.strong.max(other.topics.strong);
     }
 }
 
@@ -108,14 +131,18 @@ pub(crate) trait Service: Send + 'static {
     /// Appends the refusal of a message, which may be cut short: overloaded, late or of unknown outcome.
     fn refuse(&mut self, message: &[u8], refusal: Refusal, out: &mut Vec<u8>);
 
-    /// Makes everything up to `lsn` *written*. May block for one write to the page cache.
-    fn hand_over(&self, lsn: Lsn) -> Result<(), Failed>;
+    /// Makes everything seen *written* that [`Service::durable`] will not. May block for one write to the page cache.
+    fn hand_over(&self, seen: &Seen) -> Result<(), Failed>;
 
-    /// The highest durable lsn.
-    fn durable_lsn(&self) -> Lsn;
+    /// Whether everything seen by `strong` requests is *durable*.
+    fn is_durable(&self, seen: &Seen) -> bool;
 
-    /// Resolves when everything up to `lsn` is *durable*.
-    fn durable(&self, lsn: Lsn) -> impl Future<Output = Result<(), Failed>> + Send;
+    /// Resolves when it is.
+    fn durable(&self, seen: Seen) -> impl Future<Output = Result<(), Failed>> + Send;
+
+    /// What was handled before is settled, or will not be in time: what has become safe of it may be told to others.
+    /// Its replies leave after this.
+    fn settled(&mut self);
 
     /// The store has failed for good: the node should end.
     fn failed(&self, failure: &Failed);

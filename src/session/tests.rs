@@ -124,16 +124,21 @@ impl Service for Arc<Stage> {
         out.extend_from_slice(&message[..message.len().min(3)]);
     }
 
-    fn hand_over(&self, lsn: Lsn) -> Result<(), Failed> {
-        self.note(format!("hand over {lsn}"));
+    fn hand_over(&self, seen: &Seen) -> Result<(), Failed> {
+        if seen.observed > seen.strong {
+            self.note(format!("hand over {}", seen.observed));
+        }
         Ok(())
     }
 
-    fn durable_lsn(&self) -> Lsn {
-        Lsn(self.durable.borrow().unwrap_or(0))
+    fn is_durable(&self, seen: &Seen) -> bool {
+        seen.strong.0 <= self.durable.borrow().unwrap_or(0)
     }
 
-    async fn durable(&self, lsn: Lsn) -> Result<(), Failed> {
+    fn settled(&mut self) {}
+
+    async fn durable(&self, seen: Seen) -> Result<(), Failed> {
+        let lsn = seen.strong;
         self.note(format!("durable {lsn}"));
         let mut durable = self.durable.subscribe();
         let reached =

@@ -86,6 +86,12 @@ impl<'a> Message<'a> {
         members.message(text)
     }
 
+    /// About how many bytes [`Message::write_into`] writes.
+    #[must_use]
+    pub fn bytes_hint(&self) -> usize {
+        if self.complete { self.text.len() } else { self.text.len() + 256 }
+    }
+
     /// Appends the message object as it is stored and delivered. What the publisher left out is filled in: `now_us`
     /// is the time in microseconds since 1970, and `ids` gives the message its id.
     pub fn write_into(&self, now_us: u64, ids: &mut OperationIds, out: &mut Vec<u8>) {

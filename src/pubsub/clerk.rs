@@ -1,0 +1,304 @@
+//! One connection at the hub: its subscriptions, and the answers to its pub/sub requests.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use mpreg_storage::record::{Level, Position};
+
+use super::backlog::{From, Refused};
+use super::catch_up;
+use super::group::{self, Group};
+use super::hub::{Draft, Hub, Names, Receiver};
+use super::pattern::Pattern;
+use super::rules::Rules;
+use super::subscription::{Beginning, State, Subscription};
+use crate::limits::SUBSCRIPTIONS_MAX;
+use crate::protocol::OperationIds;
+use crate::protocol::pubsub::{
+    Ack, Command, Commit, Level as Asked, Publish, Request, Start, Subscribe, message_id, write_ack,
+    write_refusal,
+};
+use crate::session::{Reply, Step};
+
+/// One connection's state. Dropping it ends its subscriptions.
+#[derive(Debug)]
+pub(crate) struct Clerk {
+    hub: Arc<Hub>,
+    rules: Arc<Rules>,
+    number: u64,
+    mine: HashMap<Box<str>, Arc<Subscription>>,
+    /// Something was published and may have to be delivered when it is settled.
+    undelivered: bool,
+}
+
+impl Clerk {
+    pub(crate) fn new(hub: &Arc<Hub>, rules: &Arc<Rules>) -> Clerk {
+        // Relaxed: only the numbers must differ.
+        let number = hub.clerks.fetch_add(1, Ordering::Relaxed);
+        Clerk {
+            hub: Arc::clone(hub),
+            rules: Arc::clone(rules),
+            number,
+            mine: HashMap::new(),
+            undelivered: false,
+        }
+    }
+
+    /// Answers one request. `now_us` is the time of its batch.
+    pub(crate) fn answer(
+        &mut self,
+        request: &Request<'_>,
+        now_us: u64,
+        ids: &mut OperationIds,
+        reply: &mut Reply<'_>,
+    ) -> Step {
+        let answered = match &request.command {
+            Command::Publish(publish) => self.publish(publish, now_us, ids, reply),
+            Command::Subscribe(subscribe) => self.subscribe(subscribe, reply),
+            Command::Unsubscribe(id) => self.unsubscribe(id),
+            Command::Commit(commit) => self.commit(commit, reply),
+        };
+        match answered {
+            Ok(ack) => write_ack(reply.out, request.u, ack),
+            Err(Refused::Busy) => return Step::Busy,
+            Err(Refused::For(error)) => write_refusal(reply.out, request.u, &error),
+        }
+        Step::Done
+    }
+
+    /// The batch is settled, or it is known that it is not: what may be told of what was published in it is told.
+    pub(crate) fn settled(&mut self) {
+        if std::mem::take(&mut self.undelivered) {
+            self.hub.deliver();
+        }
+    }
+
+    fn publish(
+        &mut self,
+        publish: &Publish<'_>,
+        now_us: u64,
+        ids: &mut OperationIds,
+        reply: &mut Reply<'_>,
+    ) -> Result<Ack, Refused> {
+        let message = &publish.message;
+        let mut text = Vec::with_capacity(message.bytes_hint());
+        message.write_into(now_us, ids, &mut text);
+        let message_id = message_id(&text).unwrap_or("\"\"").into();
+        let draft = Draft { topic: message.topic.as_ref().into(), message: Bytes::from(text), message_id };
+        let level = self.rules.level(&message.topic, publish.level);
+        self.undelivered = true;
+        let (offset, strong) = match level {
+            Asked::Volatile => {
+                self.hub.stage_volatile(draft);
+                return Ok(Ack { offset: None, durability: Some(level) });
+            }
+            Asked::Eventual => (self.hub.stage(draft, Level::Eventual)?, false),
+            Asked::Strong => (self.hub.stage(draft, Level::Strong)?, true),
+        };
+        reply.seen.topics.saw(offset, strong);
+        Ok(Ack { offset: Some(offset), durability: Some(level) })
+    }
+
+    fn subscribe(&mut self, subscribe: &Subscribe<'_>, reply: &mut Reply<'_>) -> Result<Ack, Refused> {
+        let patterns: Result<Vec<Pattern>, _> =
+            subscribe.patterns.iter().map(|pattern| Pattern::new(&pattern.text, pattern.exact)).collect();
+        let patterns = patterns.map_err(|error| Refused::For(error.to_string()))?;
+        if self.mine.len() >= SUBSCRIPTIONS_MAX && !self.mine.contains_key(subscribe.id) {
+            return Err(Refused::For(format!(
+                "{SUBSCRIPTIONS_MAX} subscriptions, the limit of a connection"
+            )));
+        }
+        let hub = Arc::clone(&self.hub);
+        let mut names = hub.names();
+        self.check_names(&names, subscribe, &patterns)?;
+        if let Some(old) = self.mine.remove(subscribe.id) {
+            end(&hub, &mut names, &old);
+        }
+        let (subscription, from) = hub.with_live(|_| {
+            let (subscription, from) = self.make(subscribe, patterns, reply);
+            if !subscribe.shared {
+                for pattern in &subscription.patterns {
+                    hub.index.insert(pattern, Receiver::One(Arc::clone(&subscription)));
+                }
+            }
+            (subscription, from)
+        });
+        names.ids.insert(subscribe.id.into(), Arc::clone(&subscription));
+        self.mine.insert(subscribe.id.into(), Arc::clone(&subscription));
+        if let Some(name) = &subscription.durable {
+            if subscribe.shared {
+                join(&hub, &mut names, name, &subscription, from);
+                return Ok(Ack::default());
+            }
+            names.durables.insert(name.clone(), Arc::clone(&subscription));
+        }
+        match from {
+            Some(from) => catch_up::begin(&hub, &subscription, from),
+            None => note_begin(&hub, &subscription),
+        }
+        Ok(Ack::default())
+    }
+
+    /// Ids and durable names belong to one subscription; a shared name to those who ask for it in the same way.
+    fn check_names(
+        &self,
+        names: &Names,
+        subscribe: &Subscribe<'_>,
+        patterns: &[Pattern],
+    ) -> Result<(), Refused> {
+        let foreign = names.ids.get(subscribe.id).is_some_and(|known| known.owner != self.number);
+        if foreign {
+            return Err(Refused::For("subscription_id in use".to_owned()));
+        }
+        let Some(name) = subscribe.durable.as_deref() else { return Ok(()) };
+        let same = |known: &Arc<Subscription>| *known.id == *subscribe.id && known.owner == self.number;
+        let taken = names.durables.get(name).is_some_and(|known| !same(known));
+        let shared = names.groups.get(name);
+        let error = match shared {
+            _ if taken => "durable name in use",
+            Some(_) if !subscribe.shared => "durable name is shared",
+            Some(group) if *group.patterns != *patterns => {
+                "a shared durable name has the same patterns everywhere"
+            }
+            _ => return Ok(()),
+        };
+        Err(Refused::For(error.to_owned()))
+    }
+
+    /// Makes the subscription, and says where in the log it begins to read; `None`: it is live at once. Under the
+    /// delivery lock.
+    fn make(
+        &self,
+        subscribe: &Subscribe<'_>,
+        patterns: Vec<Pattern>,
+        reply: &Reply<'_>,
+    ) -> (Arc<Subscription>, Option<From>) {
+        let durable = subscribe.durable.as_deref();
+        let from = match durable.and_then(|name| self.hub.backlog.resume(name)) {
+            Some(reached) => Some(From::After(reached)),
+            None => self.begin_of(subscribe),
+        };
+        let (since, cut) = self.hub.newest();
+        let state = if from.is_some() { State::Behind } else { State::Live };
+        let beginning = Beginning { since, cut, state };
+        let outbox = reply.outbox.clone();
+        let made = Subscription::new(subscribe.id, patterns, outbox, self.number, durable, &beginning);
+        (Arc::new(made), from)
+    }
+
+    fn begin_of(&self, subscribe: &Subscribe<'_>) -> Option<From> {
+        match subscribe.start {
+            Some(Start::Latest) => None,
+            Some(Start::Earliest) => Some(From::Earliest),
+            Some(Start::After(position)) => Some(From::After(position)),
+            Some(Start::Since(time_us)) => Some(From::Since(time_us)),
+            None if subscribe.backlog_us == 0 => None,
+            None => Some(From::Since(self.hub.backlog.now_us().saturating_sub(subscribe.backlog_us))),
+        }
+    }
+
+    fn unsubscribe(&mut self, id: &str) -> Result<Ack, Refused> {
+        let mut names = self.hub.names();
+        let Some(subscription) = self.mine.remove(id) else {
+            let foreign = names.ids.contains_key(id);
+            let error = if foreign { "subscription of another connection" } else { "unknown subscription" };
+            return Err(Refused::For(error.to_owned()));
+        };
+        end(&self.hub, &mut names, &subscription);
+        Ok(Ack::default())
+    }
+
+    fn commit(&mut self, commit: &Commit<'_>, reply: &mut Reply<'_>) -> Result<Ack, Refused> {
+        let refuse = |error: &str| Err(Refused::For(error.to_owned()));
+        let Some(subscription) = self.mine.get(commit.subscription_id) else {
+            return refuse("unknown subscription");
+        };
+        let Some(name) = &subscription.durable else { return refuse("the subscription is not durable") };
+        if commit.position > self.hub.newest().1 {
+            return refuse("no message has this offset yet");
+        }
+        let group = self.hub.names().groups.get(name).map(Arc::clone);
+        let noted = match group {
+            Some(group) => group.acknowledge(subscription, commit.position, &*self.hub.backlog)?,
+            None => Some(self.hub.backlog.stage_commit(name, commit.position)?),
+        };
+        if let Some(noted) = noted {
+            reply.seen.topics.saw(noted, self.rules.strong());
+        }
+        self.hub.counters.commits.add(1);
+        Ok(Ack { offset: Some(commit.position), durability: None })
+    }
+}
+
+impl Drop for Clerk {
+    fn drop(&mut self) {
+        // What it staged and never settled must not stand in the way of what others publish.
+        self.settled();
+        if self.mine.is_empty() {
+            return;
+        }
+        let mut names = self.hub.names();
+        for (_, subscription) in self.mine.drain() {
+            end(&self.hub, &mut names, &subscription);
+        }
+    }
+}
+
+/// Ends a subscription: nothing is delivered to it any more. What waits in its outbox still leaves.
+fn end(hub: &Arc<Hub>, names: &mut Names, subscription: &Arc<Subscription>) {
+    hub.with_live(|_| subscription.set_state(State::Gone));
+    names.ids.remove(&subscription.id);
+    let receiver = Receiver::One(Arc::clone(subscription));
+    let name = subscription.durable.as_deref().unwrap_or_default();
+    if let Some(group) = names.groups.get(name).cloned() {
+        if group.leave(subscription) {
+            names.groups.remove(name);
+            group::index(hub, &group, false);
+        }
+        return;
+    }
+    names.durables.remove(name);
+    for pattern in &subscription.patterns {
+        hub.index.remove(pattern, &receiver);
+    }
+}
+
+/// Lets a subscription into the group of its durable name, which begins with its first member.
+fn join(hub: &Arc<Hub>, names: &mut Names, name: &str, subscription: &Arc<Subscription>, from: Option<From>) {
+    if let Some(group) = names.groups.get(name)
+        && group.join(Arc::clone(subscription))
+    {
+        return;
+    }
+    let group = Group::new(name, subscription.patterns.clone());
+    let from = from.unwrap_or(From::After(subscription.cut));
+    match from {
+        From::After(position) => {
+            note(hub, name, position);
+            group::set_begin(&group, position);
+        }
+        From::Earliest | From::Since(_) => {}
+    }
+    group::index(hub, &group, true);
+    group.join(Arc::clone(subscription));
+    group.start(hub, from);
+    names.groups.insert(name.into(), group);
+}
+
+/// A durable subscription that begins with what is published from now on has come to here: what it does not get
+/// because it goes away waits for it.
+fn note_begin(hub: &Hub, subscription: &Subscription) {
+    if let Some(name) = &subscription.durable {
+        note(hub, name, subscription.cut);
+    }
+}
+
+fn note(hub: &Hub, name: &str, position: Position) {
+    if hub.backlog.resume(name).is_none()
+        && let Err(refused) = hub.backlog.stage_commit(name, position)
+    {
+        tracing::warn!(?refused, name, "the begin of a durable subscription is not noted");
+    }
+}
