@@ -15,6 +15,7 @@
 //! | 2 | [`table`] | L2: redb schema, snapshot reads, one checkpoint transaction |
 //! | 2 | [`log`] | segments and frames: append, sync, scan, retire; payload is bytes |
 //! | 1 | [`record`] | ops, keys, entries, positions |
+//! | 1 | [`tree`] | counted copy-on-write B+-trees whose nodes are cells |
 //! | 1 | [`json`] | the validating scanner every stored value passes |
 //! | 0 | [`disk`] | `Disk`, `Clock`, `Rng`: real and faulty; limits |
 #![deny(missing_docs)]
@@ -29,4 +30,5 @@ pub mod record;
 pub mod state;
 pub mod store;
 pub mod table;
+pub mod tree;
 pub mod write;

@@ -46,3 +46,24 @@ pub const SEGMENT_FIRST_BYTES_MIN: u64 = 64 * 1024;
 pub const SEGMENT_FIRST_PART: u64 = 16;
 /// Longest name of a log ("main", "topics"), in ASCII bytes.
 pub const LOG_NAME_BYTES_MAX: usize = 16;
+/// Most items in one leaf of a tree.
+pub const LEAF_ITEMS_MAX: usize = 128;
+/// Most bytes of items in one leaf of a tree, lengths included; a longer item has a leaf of its own.
+pub const LEAF_BYTES_MAX: usize = 4 * 1024;
+/// Most children of one inner node of a tree.
+pub const INNER_CHILDREN_MAX: usize = 64;
+/// Bytes of separating keys from which on an inner node of a tree is split below
+/// [`INNER_CHILDREN_MAX`], down to [`INNER_CHILDREN_SPLIT_MIN`] children.
+pub const INNER_KEY_BYTES_MAX: usize = 4 * 1024;
+/// Inner nodes of no more children are never split, however long their keys: the tree has to narrow.
+pub const INNER_CHILDREN_SPLIT_MIN: usize = 16;
+/// Longest item of a tree, key and value together: the longest value and some key.
+pub const ITEM_BYTES_MAX: usize = VALUE_BYTES_MAX + KEY_BYTES_MAX;
+/// Highest level of a root, leaves being level 0. Halves of a split node have at least eight children, so a tree
+/// this high would have taken more insertions than a `u64` counts.
+pub const TREE_LEVELS_MAX: u8 = 24;
+/// Most items or children a stored node of a tree may claim. Above what is written today, so that the
+/// limits above may be raised.
+pub const CELL_COUNT_MAX: usize = 1024;
+/// Longest stored node of a tree. Inner nodes with the longest keys are the longest.
+pub const CELL_BYTES_MAX: usize = 1 << 30;
