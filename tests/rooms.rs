@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 /// Rooms of `storage/src` by rank; same rank = may not know each other.
-const ROOMS: [(&str, u8); 9] = [
+const ROOMS: [(&str, u8); 10] = [
     ("store", 5),
     ("write", 4),
     ("state", 3),
@@ -15,6 +15,7 @@ const ROOMS: [(&str, u8); 9] = [
     ("log", 2),
     ("record", 1),
     ("json", 1),
+    ("glob", 1),
     ("disk", 0),
 ];
 
