@@ -16,6 +16,7 @@ const ROOMS: [(&str, u8); 10] = [
     ("record", 1),
     ("tree", 1),
     ("json", 1),
+    ("glob", 1),
     ("disk", 0),
 ];
 

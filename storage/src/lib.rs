@@ -16,11 +16,13 @@
 //! | 2 | [`log`] | segments and frames: append, sync, scan, retire; payload is bytes |
 //! | 1 | [`record`] | ops, keys, entries, positions |
 //! | 1 | [`tree`] | counted copy-on-write B+-trees whose nodes are cells |
-//! | 1 | [`json`] | the validating scanner every stored value passes |
+//! | 1 | [`json`] | the validating scanner every stored value passes; equality, edits and conditions on texts |
+//! | 1 | [`glob`] | patterns over identifiers |
 //! | 0 | [`disk`] | `Disk`, `Clock`, `Rng`: real and faulty; limits |
 #![deny(missing_docs)]
 
 pub mod disk;
+pub mod glob;
 pub mod json;
 pub mod limits;
 pub mod log;

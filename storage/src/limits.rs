@@ -16,6 +16,20 @@ pub const BATCH_OPS_MAX: usize = 1024;
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Most values (scalars, arrays, objects) in one JSON text.
 pub const JSON_NODES_MAX: usize = 1_000_000;
+/// Most tests in the conditions of one operation.
+pub const CONDITIONS_MAX: usize = 64;
+/// Most choices in one `$in` or `$nin`.
+pub const CONDITION_CHOICES_MAX: usize = 256;
+/// Most constraints on one value.
+pub const CONSTRAINTS_MAX: usize = 64;
+/// Most fields one constraint may require.
+pub const CONSTRAINT_FIELDS_MAX: usize = 256;
+/// Longest part of a client's word that an error message repeats.
+pub const ECHO_BYTES_MAX: usize = 64;
+/// Longest glob pattern.
+pub const GLOB_BYTES_MAX: usize = 256;
+/// Most wildcards for any run of characters in one glob pattern, neighbours counted once.
+pub const GLOB_STARS_MAX: usize = 8;
 /// Largest frame body. One group commit never grows beyond it; a single record always fits.
 pub const FRAME_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Page cache of the table file when nobody says otherwise.
