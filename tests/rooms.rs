@@ -6,10 +6,11 @@
 use std::path::{Path, PathBuf};
 
 /// Rooms of `storage/src` by rank; same rank = may not know each other.
-const ROOMS: [(&str, u8); 10] = [
+const ROOMS: [(&str, u8); 12] = [
     ("store", 5),
     ("write", 4),
     ("state", 3),
+    ("structure", 2),
     ("memory", 2),
     ("table", 2),
     ("log", 2),

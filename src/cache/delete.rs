@@ -13,7 +13,7 @@ impl Desk<'_> {
             Patience::None => self.cache.store.stage(&operation),
             Patience::Blocking => self.cache.store.stage_blocking(&operation),
         };
-        let outcome = match staged {
+        let outcome = match staged.map(|done| done.outcome) {
             Ok(outcome) if outcome.changed => outcome,
             Ok(outcome) => return self.miss(outcome.lsn, reply),
             Err(Error::Cold) => return Step::Cold,

@@ -1,7 +1,7 @@
 //! `put`: stage, and show what was stored. The value was validated when the message was parsed.
 
 use mpreg_storage::record::Extras;
-use mpreg_storage::store::Operation;
+use mpreg_storage::store::{Error as StoreError, Operation};
 
 use crate::cache::{Clerk, Desk, Patience, head, reached, timed};
 use crate::protocol::cache::{EntryReply, Level, Put, Reply};
@@ -18,11 +18,13 @@ impl Desk<'_> {
         let staged = match self.patience {
             Patience::None => self.cache.store.stage_put(key, value, ttl_us, extras),
             Patience::Blocking => {
-                self.cache.store.stage_blocking(&Operation::Put { key, value, ttl_us, extras })
+                let operation = Operation::Put { key, value, ttl_us, extras };
+                self.cache.store.stage_blocking(&operation).map(|done| done.outcome)
             }
         };
         let outcome = match staged {
             Ok(outcome) => outcome,
+            Err(StoreError::Cold) => return Step::Cold,
             Err(error) if error.is_busy() => return Step::Busy,
             Err(error) => return self.fail(&error, reply),
         };

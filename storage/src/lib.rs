@@ -11,6 +11,7 @@
 //! | 5 | [`store`] | the front door: open, get, submit, scan, feed, snapshot, close |
 //! | 4 | [`mod@write`] | sequencing, group commit, tickets, checkpointer, recovery |
 //! | 3 | [`state`] | `apply(op, view) -> outcome` |
+//! | 2 | [`structure`] | lists, sets, maps, sorted sets: commands, resolved changes, reads |
 //! | 2 | [`memory`] | L1: lock-free table, eviction policies, fill protocol |
 //! | 2 | [`table`] | L2: redb schema, snapshot reads, one checkpoint transaction |
 //! | 2 | [`log`] | segments and frames: append, sync, scan, retire; payload is bytes |
@@ -31,6 +32,7 @@ pub mod mutants;
 pub mod record;
 pub mod state;
 pub mod store;
+pub mod structure;
 pub mod table;
 pub mod tree;
 pub mod write;

@@ -10,6 +10,12 @@ pub const VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const EXTRAS_BYTES_MAX: usize = 64 * 1024;
 /// Longest a blocking call waits for room before it answers busy, in microseconds. Clients give up at 10 s.
 pub const ROOM_WAIT_US_MAX: u64 = 8_000_000;
+/// Largest structure, in bytes of memory, that leaves memory as a whole; of larger ones nodes leave one by one.
+pub const STRUCTURE_WHOLE_BYTES_MAX: u64 = 1024 * 1024;
+/// Longest field of a map, in bytes of UTF-8.
+pub const FIELD_BYTES_MAX: usize = 4 * 1024;
+/// Longest body of a batch: the records of its operations together.
+pub const BATCH_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Most operations in one batch.
 pub const BATCH_OPS_MAX: usize = 1024;
 /// Deepest nesting of a JSON text.

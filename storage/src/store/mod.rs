@@ -19,30 +19,40 @@
 //! ```
 
 mod background;
+mod batch;
 mod directory;
 mod error;
 mod feed;
 mod flight;
+mod known;
+mod operation;
 mod options;
+mod overlay;
+mod plan;
 mod read;
 mod scan;
 mod stats;
+mod structures;
 mod submit;
 mod sweep;
+mod volatile;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+pub use batch::{BatchDone, BatchError, Judge};
 pub use directory::FORMAT_VERSION;
 pub use error::Error;
 pub use feed::{Feed, FeedFrame};
+pub use operation::{Done, NewVersion, Operation, Outcome, Update, Verdict};
 pub use options::{Level, Options};
 pub use read::Read;
 pub use scan::{Page, Row, Snapshot};
 pub use stats::Stats;
-pub use submit::{Operation, Outcome, Ticket};
+pub use structures::Found;
+pub use submit::Ticket;
 
 use crate::record::Lsn;
 use crate::write::Pipeline;
@@ -273,6 +283,7 @@ impl Shared {
             self.prepare()?;
         }
         self.pipeline.table.filter_step(FILTER_ROWS_PER_STEP)?;
+        self.shrink_structures();
         self.sweep()
     }
 }

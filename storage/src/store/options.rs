@@ -35,7 +35,8 @@ impl Level {
 pub struct Options {
     /// The data directory.
     pub dir: PathBuf,
-    /// Memory for keys, values and their overhead. Default 256 MiB, minimum 1 MiB.
+    /// Memory for keys, values and their overhead. Default 256 MiB, minimum 1 MiB. Structures may take a quarter of it
+    /// on top.
     pub memory_bytes: u64,
     /// Who leaves memory first. Default [`PolicyKind::S3Fifo`].
     pub policy: PolicyKind,
@@ -112,6 +113,7 @@ impl Options {
                 policy: self.policy,
                 ..memory::Options::default()
             },
+            structures_bytes: memory_bytes / 4,
             table: table::Options {
                 cache_bytes: self.table_cache_bytes,
                 filter_seed: self.machine.rng.next_u64(),

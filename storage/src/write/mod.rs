@@ -8,8 +8,11 @@ pub mod core;
 pub mod dirty;
 pub mod durable;
 pub mod error;
+pub mod marks;
 pub mod pipeline;
 pub mod recovery;
+pub(crate) mod structures;
+mod view;
 pub mod waiters;
 
 #[cfg(test)]

@@ -103,8 +103,10 @@ impl Model {
         let folded: Vec<EntryRef> = self.dirty.drain(..count).collect();
         for entry in &folded {
             match entry.kind() {
-                EntryKind::Value => self.checkpoint.insert(entry.key().to_vec(), entry.lsn().0),
-                EntryKind::Tombstone => self.checkpoint.remove(entry.key()),
+                EntryKind::Value | EntryKind::Structure => {
+                    self.checkpoint.insert(entry.key().to_vec(), entry.lsn().0)
+                }
+                EntryKind::Tombstone | EntryKind::Volatile => self.checkpoint.remove(entry.key()),
             };
         }
         self.memory.clean_all(&folded);
