@@ -22,14 +22,14 @@ pub const BATCH_OPS_MAX: usize = 1024;
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Most values (scalars, arrays, objects) in one JSON text.
 pub const JSON_NODES_MAX: usize = 1_000_000;
-/// Most tests in the conditions of one operation.
-pub const CONDITIONS_MAX: usize = 64;
+/// Most tests in the conditions of one operation. Each test of a value is a pass over the value.
+pub const CONDITIONS_MAX: usize = 32;
 /// Most choices in one `$in` or `$nin`.
 pub const CONDITION_CHOICES_MAX: usize = 256;
-/// Most constraints on one value.
-pub const CONSTRAINTS_MAX: usize = 64;
-/// Most fields one constraint may require.
-pub const CONSTRAINT_FIELDS_MAX: usize = 256;
+/// Most constraints on one value. Each is a pass over the value.
+pub const CONSTRAINTS_MAX: usize = 32;
+/// Most fields the constraints on one value may require together. Each dotted one is a pass over the value.
+pub const CONSTRAINT_FIELDS_MAX: usize = 64;
 /// Longest part of a client's word that an error message repeats.
 pub const ECHO_BYTES_MAX: usize = 64;
 /// Longest glob pattern.

@@ -45,6 +45,8 @@ mod text;
 pub mod write;
 
 #[cfg(test)]
+mod generators;
+#[cfg(test)]
 mod tests;
 
 pub use canonical::{canonical, canonical_string, equal, from_ordered_f64, ordered_f64};

@@ -100,12 +100,9 @@ pub enum ConstraintFault {
         /// What [`Pattern::compile`] said.
         reason: String,
     },
-    /// More than [`CONSTRAINT_FIELDS_MAX`] fields required at once.
-    #[error("constraints[{at}]: more than {CONSTRAINT_FIELDS_MAX} required fields")]
-    TooManyFields {
-        /// Which.
-        at: usize,
-    },
+    /// More than [`CONSTRAINT_FIELDS_MAX`] fields required, all constraints together.
+    #[error("more than {CONSTRAINT_FIELDS_MAX} required fields")]
+    TooManyFields,
     /// More than [`CONSTRAINTS_MAX`] of them.
     #[error("more than {CONSTRAINTS_MAX} constraints")]
     TooMany,

@@ -8,11 +8,19 @@ use crate::limits::{CONSTRAINT_FIELDS_MAX, CONSTRAINTS_MAX};
 
 pub(super) fn constraints<P: Pattern>(text: &str) -> Result<Constraints<P>, ConstraintFault> {
     let mut list = Vec::new();
+    let mut fields = 0;
     for (at, element) in elements_of(text).ok_or(ConstraintFault::NotAnArray)?.enumerate() {
         if at == CONSTRAINTS_MAX {
             return Err(ConstraintFault::TooMany);
         }
-        list.push(Raw::read(at, element)?.constraint()?);
+        let constraint = Raw::read(at, element)?.constraint()?;
+        if let Rule::RequiredFields(required) = &constraint.rule {
+            fields += required.len();
+        }
+        if fields > CONSTRAINT_FIELDS_MAX {
+            return Err(ConstraintFault::TooManyFields);
+        }
+        list.push(constraint);
     }
     Ok(Constraints { list })
 }
@@ -92,7 +100,7 @@ impl<'a> Raw<'a> {
         let mut fields = Vec::new();
         for element in elements {
             if fields.len() == CONSTRAINT_FIELDS_MAX {
-                return Err(ConstraintFault::TooManyFields { at: self.at });
+                return Err(ConstraintFault::TooManyFields);
             }
             let name =
                 Reader::new(element).string("").map_err(|_| self.wrong("required_fields", EXPECTED))?;

@@ -89,15 +89,23 @@ impl<P: Pattern> Rule<P> {
             Rule::MaxLength(limit) => length(value).is_some_and(|length| length <= *limit),
             Rule::Type(wanted) => wanted.holds(value),
             Rule::MaxSize(limit) => value.len() as u64 <= *limit,
-            Rule::RequiredFields(fields) => {
-                Kind::of(value) == Some(Kind::Object)
-                    && fields.iter().all(|field| member(value, field).is_some())
-            }
+            Rule::RequiredFields(fields) => has_all(value, fields),
             Rule::Pattern(pattern) => {
                 Reader::new(value).string("").is_ok_and(|text| pattern.matches(&text.decode()))
             }
         }
     }
+}
+
+/// Whether `value` is an object with all these members. One pass finds those it has by name, whatever dots
+/// are in it; only what is left is looked for as a path.
+fn has_all(value: &str, fields: &[String]) -> bool {
+    let Some(members) = members_of(value) else { return false };
+    let mut missing: Vec<&String> = fields.iter().collect();
+    for (name, _) in members {
+        missing.retain(|field| !name.means(field));
+    }
+    missing.iter().all(|field| field.contains('.') && member(value, field).is_some())
 }
 
 /// Characters of a string, elements of an array, members of an object (those of one name once).
