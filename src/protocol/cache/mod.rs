@@ -5,10 +5,12 @@
 //! | `request` | the envelope, and which command it is |
 //! | `key`, `metadata`, `options`, `client`, `lease`, `numbers` | members that many commands share |
 //! | `atomic`, `structure/`, `namespace`, `removal`, `batch` | the commands beyond get, put and delete |
-//! | `reply` | the envelope of replies |
+//! | `backup` | what a namespace's backup looks like |
+//! | `reply/` | the envelope of replies, and the results in it |
 //! | `code` | `error_code` |
 
 mod atomic;
+mod backup;
 mod batch;
 mod client;
 mod code;
@@ -24,6 +26,7 @@ mod request;
 mod structure;
 
 pub use atomic::{Atomic, AtomicKind};
+pub use backup::{Backup, BackupEntry, BackupWriter, StoredEntry};
 pub use batch::Batch;
 pub use client::Client;
 pub use code::Code;
@@ -33,7 +36,11 @@ pub use metadata::{Dependency, Metadata, Ttl, TtlConfig};
 pub use namespace::{BackupData, ListName, Merge, Namespace, NamespaceAction};
 pub use options::{Consistency, Level, Levels, Notification, Options};
 pub use removal::{Invalidate, Query};
-pub use reply::{Durability, EntryReply, Failure, Head, Performance, Reply, Status};
+pub use reply::{
+    AtomicResult, BackupResult, BatchResult, Begun, Breakdown, Counts, Durability, EntryReply, Failure, Head,
+    KeyList, KeyReply, Largest, LeaseReply, LeaseState, NamespaceDetail, NamespaceHead, NamespaceResult,
+    NamespaceStatistics, Notes, Performance, Reply, Status, StructureResult,
+};
 pub use request::{Command, Operation, Put, Request};
 pub use structure::{
     Combine, CounterVerb, Family, ListVerb, MapVerb, QueueVerb, Scored, ScoredValues, SetVerb, SortedSetVerb,

@@ -85,7 +85,7 @@ pub enum ListName {
 /// `data` of a restore, in either form.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum BackupData<'a> {
-    /// The JSON object itself; [`super::Backup`] takes it apart.
+    /// The JSON object itself; [`super::Backup::read`] takes it apart.
     Plain(&'a str),
     /// Base64 of gzip of it.
     Compressed(Text<'a>),
