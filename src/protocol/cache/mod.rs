@@ -24,6 +24,8 @@ mod removal;
 mod reply;
 mod request;
 mod structure;
+#[cfg(test)]
+mod tests;
 
 pub use atomic::{Atomic, AtomicKind};
 pub use backup::{Backup, BackupEntry, BackupWriter, StoredEntry};

@@ -69,14 +69,50 @@ pub(super) fn read_span(
 
 /// Seconds of 0 or more to the nearest microsecond.
 fn micros(seconds: Number<'_>, path: &'static str) -> Result<u64, Error> {
-    let seconds = seconds.to_f64();
-    if seconds > TTL_SECONDS_MAX {
+    let float = seconds.to_f64();
+    if float > TTL_SECONDS_MAX {
         return Err(Error::Range { path, wanted: "at most 1e11" });
     }
-    Ok((seconds * 1e6).round() as u64)
+    Ok(decimal_micros(seconds.text()).unwrap_or_else(|| (float * 1e6).round() as u64))
+}
+
+/// The same for digits without sign and exponent, exactly: beyond the year 2106 a double of seconds no longer tells
+/// one microsecond from the next once it is multiplied.
+fn decimal_micros(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let fraction = fraction.as_bytes();
+    if !fraction.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digit = |place: usize| fraction.get(place).map_or(0, |digit| u64::from(digit - b'0'));
+    let millionths = (0..6).fold(0, |sum, place| sum * 10 + digit(place)) + u64::from(digit(6) >= 5);
+    whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(millionths)
 }
 
 /// The number that `text`, a literal of ours, stands for.
 pub(super) fn literal(text: &'static str) -> Number<'static> {
     Reader::new(text).number("").expect("the literal is a number")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_become_microseconds_exactly() {
+        for (text, micros) in [
+            ("0", 0),
+            ("300", 300_000_000),
+            ("0.1", 100_000),
+            ("4295435160.009645", 4_295_435_160_009_645),
+            ("0.0000005", 1),
+            ("0.00000049", 0),
+            ("0.9999999", 1_000_000),
+        ] {
+            assert_eq!(decimal_micros(text), Some(micros), "{text}");
+        }
+        for text in ["1e3", "1.5e3", "-1", "-0.0", "99999999999999999999"] {
+            assert_eq!(decimal_micros(text), None, "{text}");
+        }
+    }
 }
