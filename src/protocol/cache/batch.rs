@@ -4,7 +4,7 @@ use mpreg_storage::json::Reader;
 use mpreg_storage::limits::BATCH_OPS_MAX;
 
 use super::Command;
-use super::request::Envelope;
+use super::envelope::Envelope;
 use crate::protocol::Error;
 
 /// Operations in their order, which is also the order of their effects; at least one, at most [`BATCH_OPS_MAX`].

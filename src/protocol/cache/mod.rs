@@ -2,7 +2,8 @@
 //!
 //! | file | job |
 //! |---|---|
-//! | `request` | the envelope, and which command it is |
+//! | `request` | what can be asked for |
+//! | `envelope` | the members of a request, and what each command needs of them |
 //! | `key`, `metadata`, `options`, `client`, `lease`, `numbers` | members that many commands share |
 //! | `atomic`, `structure/`, `namespace`, `removal`, `batch` | the commands beyond get, put and delete |
 //! | `backup` | what a namespace's backup looks like |
@@ -14,6 +15,7 @@ mod backup;
 mod batch;
 mod client;
 mod code;
+mod envelope;
 mod key;
 mod lease;
 mod metadata;

@@ -7,6 +7,7 @@ mod namespace;
 mod options;
 mod results;
 mod structure;
+mod structure_refusals;
 
 use super::{Command, Request};
 use crate::protocol::{self, parse};

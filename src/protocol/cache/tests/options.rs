@@ -66,6 +66,11 @@ fn lease_is_read_and_checked() {
         let message = read(&format!(r#""operation":"put",{KEY},"value":1,"options":{{"lease":{lease}}}"#));
         assert_eq!(message.unwrap_err(), "options.lease.token is required");
     }
+    for operation in ["delete", "stats", "query", "batch"] {
+        let message =
+            read(&format!(r#""operation":"{operation}",{KEY},"options":{{"lease":{{"token":7}}}}"#));
+        assert_eq!(message.unwrap_err(), "options.lease must be left out of all but get and put");
+    }
 }
 
 #[test]
