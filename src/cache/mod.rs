@@ -8,6 +8,7 @@
 mod delete;
 mod failure;
 mod get;
+mod promise;
 mod put;
 mod stats;
 mod tally;
@@ -157,6 +158,9 @@ impl Clerk {
             EncodedKey::None => 0..0,
             EncodedKey::Bad(error) => return desk.refuse(error, reply),
         };
+        if let Some(what) = promise::unkept(request) {
+            return desk.not_supported(what, reply);
+        }
         // The answer needs the clerk while its key is borrowed.
         let keys = std::mem::take(&mut desk.clerk.keys);
         let encoded = &keys[span];
@@ -165,6 +169,7 @@ impl Clerk {
             Command::Put(put) => desk.put(put, encoded, reply),
             Command::Delete(_) => desk.delete(encoded, reply),
             Command::Stats(key) => desk.stats(key.as_ref(), reply),
+            other => desk.not_supported(promise::name(other), reply),
         };
         self.keys = keys;
         step

@@ -51,6 +51,14 @@ pub enum Error {
     /// The metadata cannot be stored.
     #[error(transparent)]
     Extras(#[from] extras::Error),
+    /// One operation of a batch cannot be read.
+    #[error("operations[{index}]: {error}")]
+    InBatch {
+        /// Which one, from 0.
+        index: usize,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
     /// The protocol knows it, this server does not do it yet.
     #[error("{0} not supported by this server yet")]
     NotSupported(&'static str),
@@ -79,6 +87,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
+            Error::InBatch { error, .. } => error.code(),
             Error::NotSupported(_) => Code::NotSupported,
             Error::Overloaded => Code::Overloaded,
             Error::Late | Error::UnknownOutcome => Code::UnknownOutcome,
