@@ -7,6 +7,7 @@ pub mod group_commit;
 pub mod plain_redb;
 pub mod ratio;
 pub mod stores;
+pub mod traces;
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};

@@ -21,7 +21,7 @@ struct Stage {
 
 impl Stage {
     fn new(kind: PolicyKind) -> Stage {
-        let policy = kind.build(Scale::Entries);
+        let policy = Common::new(kind, Scale::Entries, 1 << 20, 7).build();
         let (index, hasher) = (Index::with_room_for(2000), KeyHasher::new(7));
         Stage { index, hasher, policy, entries: HashMap::new(), now_us: 1 << 50 }
     }
