@@ -63,7 +63,8 @@ impl Dependents {
         while let Ok(true) = elements.next(&mut reader) {
             let Ok(name) = reader.string("") else { return };
             for counter in self.counters(&name.decode()) {
-                let _ = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| Some(change(count)));
+                let _ =
+                    counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| Some(change(count)));
             }
         }
     }
