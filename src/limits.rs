@@ -70,3 +70,11 @@ pub const COLD_KEYS_MAX: usize = 256;
 pub const COLD_HOPS_MAX: usize = 16;
 /// How long a stop waits for connections to finish.
 pub const DRAIN_MS: u64 = 30_000;
+/// Compiled size of a client's regular expression.
+pub(crate) const PATTERN_COMPILED_BYTES_MAX: usize = 256 * 1024;
+/// Compiled regular expressions kept by each worker.
+pub(crate) const PATTERNS_CACHED_MAX: usize = 64;
+/// How long the answer of a numbered write is kept for its repetitions: 24 h.
+pub(crate) const RETRY_KEPT_US: u64 = 24 * 3600 * 1_000_000;
+/// Longest answer that is kept whole; of a longer one only how it ended.
+pub(crate) const RETRY_ANSWER_BYTES_MAX: usize = 128 * 1024;

@@ -2,7 +2,7 @@
 
 use crate::cache::Desk;
 use crate::protocol::Error;
-use crate::protocol::cache::{Command, Put, Request};
+use crate::protocol::cache::{Command, Request};
 use crate::session::{self, Step};
 
 impl Desk<'_> {
@@ -13,37 +13,16 @@ impl Desk<'_> {
     }
 }
 
-/// The first thing a get, put or delete asks for that is not done yet. Cost: a few loads for a get.
+/// The first thing a write asks for that is not done yet. Cost: a load for a get.
 pub(super) fn unkept(request: &Request<'_>) -> Option<&'static str> {
-    match &request.command {
-        Command::Get(_) if request.options.lease.is_none() => None,
-        Command::Get(_) => Some("options.lease is"),
-        Command::Put(put) => unkept_of_write(request).or_else(|| unkept_of_put(put)),
-        Command::Delete(_) => unkept_of_write(request),
-        _ => None,
+    if matches!(request.command, Command::Get(_)) {
+        return None;
     }
-}
-
-fn unkept_of_write(request: &Request<'_>) -> Option<&'static str> {
     let options = &request.options;
+    let deletes = matches!(request.command, Command::Delete(_));
     [
         (options.notify_on_change, "options.notify_on_change is"),
-        (options.cascade_dependencies, "options.cascade_dependencies is"),
-        (options.lease.is_some(), "options.lease is"),
-        (request.client.is_some(), "client is"),
-    ]
-    .into_iter()
-    .find_map(|(asked, what)| asked.then_some(what))
-}
-
-fn unkept_of_put(put: &Put<'_>) -> Option<&'static str> {
-    let metadata = &put.metadata;
-    [
-        (put.constraints.is_some(), "constraints are"),
-        (put.ttl_config.is_some(), "ttl_config is"),
-        (metadata.stale_while_revalidate_us != 0, "metadata.stale_while_revalidate_seconds is"),
-        (metadata.stale_if_error_us != 0, "metadata.stale_if_error_seconds is"),
-        (metadata.negative, "metadata.negative is"),
+        (options.cascade_dependencies && deletes, "options.cascade_dependencies is"),
     ]
     .into_iter()
     .find_map(|(asked, what)| asked.then_some(what))

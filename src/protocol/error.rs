@@ -32,6 +32,14 @@ pub enum Error {
         /// The range in words.
         wanted: &'static str,
     },
+    /// A member holds a small language of its own, and what it says there is wrong.
+    #[error("{path}: {why}")]
+    Invalid {
+        /// The member.
+        path: &'static str,
+        /// What is wrong.
+        why: String,
+    },
     /// A put without a value, or with null.
     #[error("PUT operation requires value")]
     NoValue,

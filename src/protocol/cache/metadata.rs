@@ -110,7 +110,7 @@ impl<'a> Metadata<'a> {
 
     /// Appends the extras of an entry with this metadata and these `tags` to `out`; nothing when
     /// everything has its default. Cost: no allocation unless there are dependencies.
-    pub(super) fn encode_into(&self, tags: Option<&str>, out: &mut Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn encode_into(&self, tags: Option<&str>, out: &mut Vec<u8>) -> Result<(), Error> {
         let mut names = Vec::new();
         if let Some(array) = self.dependencies {
             write_dependencies(array, &mut names)?;
@@ -126,6 +126,7 @@ impl<'a> Metadata<'a> {
             access_patterns: self.access_patterns,
             geographic_hints: self.geographic_hints,
             replication_policy: self.replication_policy,
+            ..defaults
         };
         extras.encode_into(out).map_err(|error: extras::Error| error.into())
     }

@@ -42,11 +42,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-pub use batch::{BatchDone, BatchError, Judge};
+pub use batch::{BatchDone, BatchError, Batched, Judge, Once};
 pub use directory::FORMAT_VERSION;
 pub use error::Error;
 pub use feed::{Feed, FeedFrame};
-pub use operation::{Done, NewVersion, Operation, Outcome, Update, Verdict};
+pub use operation::{Creation, Done, NewVersion, Operation, Outcome, Update, Verdict};
 pub use options::{Level, Options};
 pub use read::Read;
 pub use scan::{Page, Row, Snapshot};

@@ -11,6 +11,9 @@ pub trait Update {
     /// nothing. `now_us`: state time.
     fn decide(&self, current: Option<&EntryFields<'_>>, now_us: u64) -> Verdict;
 
+    /// Told before each [`Update::decide`]: the position of what says what is there, also where nothing is visible.
+    fn sees(&self, _observed: Lsn) {}
+
     /// By how many bytes the value may grow beyond what is there.
     fn grows_by(&self) -> usize;
 }
@@ -90,9 +93,18 @@ pub enum Operation<'a> {
         family: Family,
         /// What to do.
         command: Command<'a>,
-        /// Whether a key that is absent gets an empty structure first.
-        create: bool,
+        /// What a key that is absent gets its structure with; `None`: it stays absent.
+        create: Option<Creation<'a>>,
     },
+}
+
+/// How the entry of a new structure is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Creation<'a> {
+    /// Time to live in microseconds; `None` = for ever.
+    pub ttl_us: Option<u64>,
+    /// Encoded metadata; empty when all default.
+    pub extras: &'a [u8],
 }
 
 impl<'a> Operation<'a> {

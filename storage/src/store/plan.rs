@@ -77,6 +77,7 @@ impl Planner<'_> {
 
     fn update(&mut self, key: &[u8], update: &dyn Update) -> Result<Done, Error> {
         let known = self.known(key)?;
+        update.sees(known.observed());
         let verdict = match known.entry() {
             None => update.decide(None, self.now.time_us),
             Some(entry) => {
@@ -112,6 +113,20 @@ impl Planner<'_> {
         };
         let lsn = self.emit(&Op::Update(update))?;
         Ok(self.done(lsn, version.expires_us, known.entry().cloned()))
+    }
+
+    /// Keeps the answer of a batch.
+    pub(super) fn keep(&mut self, key: &[u8], value: &[u8], expires_us: u64) -> Result<Lsn, Error> {
+        let time_us = self.now.time_us;
+        self.emit(&Op::Update(op::Update {
+            key,
+            value,
+            extras: b"",
+            created_us: time_us,
+            expires_us,
+            updated_us: time_us,
+            cause: Cause::Internal as u8,
+        }))
     }
 
     /// An entry with its value as JSON text, whatever it is.
@@ -217,7 +232,10 @@ pub(super) fn log_bytes(shared: &Shared, operation: &Operation<'_>) -> usize {
         Operation::Delete { .. } | Operation::Remove { .. } => 0,
         Operation::Update { key, update } => there(key) + update.grows_by(),
         // A value that becomes a structure is logged whole, each element with its length.
-        Operation::Structure { key, command, .. } => 3 * there(key) + command.payload_bytes(),
+        Operation::Structure { key, command, create, .. } => {
+            let extras = create.map_or(0, |create| create.extras.len());
+            3 * there(key) + command.payload_bytes() + extras
+        }
     };
     operation.key().len() * 2 + payload + 3 * op::RECORD_OVERHEAD_BYTES
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::error::Error;
 use super::known::Known;
-use super::operation::{Done, Operation};
-use super::plan::Planner;
+use super::operation::{Creation, Done, Operation};
+use super::plan::{Planner, bounded};
 use super::{Shared, Store};
-use crate::limits::VALUE_BYTES_MAX;
+use crate::limits::{EXTRAS_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::memory::EntryRef;
 use crate::record::op::Change;
 use crate::record::{Lsn, Op};
@@ -33,14 +33,13 @@ impl Planner<'_> {
         key: &[u8],
         family: Family,
         command: &Command<'_>,
-        create: bool,
+        create: Option<Creation<'_>>,
     ) -> Result<Done, Error> {
         let known = self.known(key)?;
         let Known::Present(entry) = &known else {
-            return if create && command.adds() {
-                self.create(key, family, command)
-            } else {
-                Ok(self.unchanged(&known))
+            return match create {
+                Some(create) if command.adds() => self.create(key, family, command, &create),
+                _ => Ok(self.unchanged(&known)),
             };
         };
         match entry.fields().structure() {
@@ -49,19 +48,27 @@ impl Planner<'_> {
         }
     }
 
-    fn create(&mut self, key: &[u8], family: Family, command: &Command<'_>) -> Result<Done, Error> {
+    fn create(
+        &mut self,
+        key: &[u8],
+        family: Family,
+        command: &Command<'_>,
+        create: &Creation<'_>,
+    ) -> Result<Done, Error> {
+        bounded("extras", create.extras, EXTRAS_BYTES_MAX)?;
         let empty = Structure::new(family, 0, Lsn::ZERO);
         let Resolved { payload, answer, .. } = empty.resolve(command, &NoSource)?;
         // The payload of an insertion begins with the rank, which a replacement does without.
         let payload = if family == Family::List { payload.get(8..).unwrap_or_default() } else { &payload };
         let time_us = self.now.time_us;
+        let expires_us = create.ttl_us.map_or(0, |ttl_us| time_us.saturating_add(ttl_us.max(1)));
         let change = Change {
             key,
             payload,
-            extras: b"",
+            extras: create.extras,
             id: 0,
             created_us: time_us,
-            expires_us: 0,
+            expires_us,
             changed_us: time_us,
             family: family as u8,
             verb: Verb::Replace as u8,
@@ -71,7 +78,7 @@ impl Planner<'_> {
             _ => crate::structure::payload::count_texts(payload, family),
         };
         let lsn = self.emit(&Op::Change(change))?;
-        Ok(Done { structure: Some((answer, len)), ..self.done(lsn, 0, None) })
+        Ok(Done { structure: Some((answer, len)), ..self.done(lsn, expires_us, None) })
     }
 
     fn change(
@@ -291,7 +298,7 @@ impl Store {
         key: &[u8],
         family: Family,
         command: Command<'_>,
-        create: bool,
+        create: Option<Creation<'_>>,
     ) -> Result<(Done, Answer, u64), Error> {
         let done = self.stage_one(&Operation::Structure { key, family, command, create }, &[])?;
         let (answer, len) = done.structure.clone().unwrap_or_default();

@@ -237,6 +237,16 @@ pub enum SortedSetVerb<'a> {
     Score(&'a str),
     /// The place of a member, from 0, ascending.
     Rank(&'a str),
+    /// Take those with the lowest scores [EXT].
+    PopMin {
+        /// How many, 1 or more; above 1 the answer is an array.
+        count: u64,
+    },
+    /// Take those with the highest scores [EXT].
+    PopMax {
+        /// How many, 1 or more; above 1 the answer is an array.
+        count: u64,
+    },
     /// Those with the highest scores, highest first.
     Top {
         /// How many, 1 or more.

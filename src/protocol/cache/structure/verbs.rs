@@ -97,6 +97,8 @@ impl<'a> StructureFields<'a> {
             "remove" => SortedSetVerb::Remove(self.some_values()?),
             "get_score" | "score" => SortedSetVerb::Score(self.one_value()?),
             "rank" => SortedSetVerb::Rank(self.one_value()?),
+            "pop_min" => SortedSetVerb::PopMin { count: self.count_or(1) },
+            "pop_max" => SortedSetVerb::PopMax { count: self.count_or(1) },
             "get_top" => SortedSetVerb::Top { limit: self.count_or(TOP_DEFAULT) },
             "get_bottom" => SortedSetVerb::Bottom { limit: self.count_or(TOP_DEFAULT) },
             "get_range" => self.sorted_range(false)?,
