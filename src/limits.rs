@@ -78,3 +78,7 @@ pub(crate) const PATTERNS_CACHED_MAX: usize = 64;
 pub(crate) const RETRY_KEPT_US: u64 = 24 * 3600 * 1_000_000;
 /// Longest answer that is kept whole; of a longer one only how it ended.
 pub(crate) const RETRY_ANSWER_BYTES_MAX: usize = 128 * 1024;
+/// How long one request may work on many entries; its caller gives up at 10 s.
+pub(crate) const BULK_MS_MAX: u64 = 6_000;
+/// Longest backup as plain text.
+pub(crate) const RESTORE_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -261,6 +261,7 @@ impl Desk<'_> {
     ) -> Step {
         let strong = self.is_strong();
         reply.seen.saw(done.outcome.lsn, strong);
+        self.clerk.tally.atomics += 1;
         let include_metadata = self.request.options.include_metadata;
         let Clerk { ids, mark, .. } = &mut *self.clerk;
         let head = head(self.request, ids, done.outcome.time_us);

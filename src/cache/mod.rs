@@ -12,8 +12,10 @@ mod delete;
 mod failure;
 mod get;
 mod lease;
+mod namespace;
 mod promise;
 mod put;
+mod removal;
 mod slide;
 mod stats;
 mod structure;
@@ -47,6 +49,8 @@ pub(crate) struct Cache {
     totals: Totals,
     /// The newest fencing token given out.
     token: AtomicU64,
+    /// Whether a pattern may name everything.
+    invalidates_all: bool,
 }
 
 impl Cache {
@@ -69,7 +73,14 @@ impl Cache {
             clerks: AtomicU32::new(0),
             totals: Totals::default(),
             token: AtomicU64::new(0),
+            invalidates_all: false,
         }
+    }
+
+    /// Lets one pattern remove everything.
+    pub(crate) fn invalidate_all(mut self, allowed: bool) -> Cache {
+        self.invalidates_all = allowed;
+        self
     }
 
     /// State for one more connection, or for one answer off the workers.
@@ -201,7 +212,9 @@ impl Clerk {
             Command::Atomic(atomic) => desk.atomic(atomic, encoded, reply),
             Command::Structure(structure) => desk.structure(structure, encoded, reply),
             Command::Batch(batch) => desk.batch(batch, reply),
-            other => desk.not_supported(promise::name(other), reply),
+            Command::Namespace(namespace) => desk.namespace(namespace, reply),
+            Command::Invalidate(invalidate) => desk.invalidate(invalidate, reply),
+            Command::Query(query) => desk.query(query, reply),
         };
         self.keys = keys;
         step

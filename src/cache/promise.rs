@@ -19,24 +19,5 @@ pub(super) fn unkept(request: &Request<'_>) -> Option<&'static str> {
         return None;
     }
     let options = &request.options;
-    let deletes = matches!(request.command, Command::Delete(_));
-    [
-        (options.notify_on_change, "options.notify_on_change is"),
-        (options.cascade_dependencies && deletes, "options.cascade_dependencies is"),
-    ]
-    .into_iter()
-    .find_map(|(asked, what)| asked.then_some(what))
-}
-
-/// An operation in words that `Error::NotSupported` goes on from.
-pub(super) fn name(command: &Command<'_>) -> &'static str {
-    match command {
-        Command::Atomic(_) => "atomic operations are",
-        Command::Structure(_) => "structure operations are",
-        Command::Namespace(_) => "namespace operations are",
-        Command::Invalidate(_) => "invalidate is",
-        Command::Query(_) => "query is",
-        Command::Batch(_) => "batch is",
-        _ => "this is",
-    }
+    options.notify_on_change.then_some("options.notify_on_change is")
 }

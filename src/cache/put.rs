@@ -162,7 +162,8 @@ fn has_marks(extras: &[u8]) -> bool {
 /// one put to the next.
 fn spread(ttl_us: u64, percent: f64, id: &[u8; 36]) -> u64 {
     let mixed = id.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, &byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        let hash = (hash ^ u64::from(byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^ hash >> 29
     });
     // The upper bits as a number from -1 to 1.
     let part = (mixed >> 11) as f64 / (1_u64 << 52) as f64 - 1.0;

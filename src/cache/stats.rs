@@ -42,14 +42,15 @@ impl Desk<'_> {
 }
 
 fn statistics(totals: &Tally, stats: &Stats) -> serde_json::Value {
-    let Tally { l1_hits, l2_hits, misses, puts, deletes } = totals;
+    let Tally { l1_hits, l2_hits, misses, puts, deletes, invalidations, atomics, structures } = totals;
     let lookups = l1_hits + l2_hits + misses;
     let hit_rate = if lookups == 0 { 0.0 } else { *l1_hits as f64 / lookups as f64 };
     let memory = &stats.memory;
     json!({
         "operation_stats": {
             "l1_hits": l1_hits, "l2_hits": l2_hits, "l3_hits": 0, "l4_hits": 0, "misses": misses,
-            "puts": puts, "deletes": deletes, "invalidations": 0,
+            "puts": puts, "deletes": deletes, "invalidations": invalidations,
+            "atomics": atomics, "structures": structures,
         },
         "l1_statistics": {
             "hits": l1_hits, "misses": lookups - l1_hits, "evictions": memory.evictions,

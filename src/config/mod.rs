@@ -33,6 +33,8 @@ pub struct Config {
     pub origins: Vec<String>,
     /// Level of requests that name none. Default eventual.
     pub level: Level,
+    /// Whether one invalidate pattern may remove everything; default false.
+    pub allow_invalidate_all: bool,
     /// How long a stop waits for connections. Default 30 s.
     pub drain_timeout: Duration,
     /// The data directory. Default `mpreg-data`.
@@ -99,6 +101,7 @@ impl Config {
             listen: values.addresses("server.listen"),
             insecure: values.flag("server.insecure"),
             origins: values.texts("server.origins"),
+            allow_invalidate_all: values.flag("cache.allow_invalidate_all"),
             level: if values.text("server.level") == "strong" { Level::Strong } else { Level::Eventual },
             drain_timeout: values.time("server.drain_timeout"),
             dir: values.text("storage.dir").into(),

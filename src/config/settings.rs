@@ -54,6 +54,12 @@ pub static SETTINGS: &[Setting] = &[
         "eventual",
         "consistency level of requests that name none",
     ),
+    setting(
+        "cache.allow_invalidate_all",
+        Kind::Flag,
+        "false",
+        "let one invalidate pattern such as * remove everything",
+    ),
     setting("server.drain_timeout", time(0, DAY_MS), "30s", "how long a stop waits for connections"),
     setting("storage.dir", Kind::Text, "mpreg-data", "the data directory"),
     setting("storage.segment_bytes", size(MIB, GIB), "64MiB", "size of a log segment"),

@@ -63,7 +63,9 @@ impl Running {
         let (sender, failure) = watch::channel(None);
         // Any number that differs from start to start will do; the standard hasher is seeded with one.
         let process = RandomState::new().hash_one(std::process::id());
-        let cache = Arc::new(Cache::new(store.clone(), config.level, process));
+        let cache = Arc::new(
+            Cache::new(store.clone(), config.level, process).invalidate_all(config.allow_invalidate_all),
+        );
         let sender = Arc::new(sender);
         let mut tasks = Tasks::default();
         tasks.spawn(watch_health(store.clone(), Arc::clone(&sender)));

@@ -152,6 +152,7 @@ fn metadata_becomes_extras() {
         access_patterns: Some(r#"{"p":1}"#),
         geographic_hints: Some(r#"["eu"]"#),
         replication_policy: Some("\"async\""),
+        ..Extras::default()
     };
     assert_eq!(Extras::decode(&bytes), Ok(expected));
 }

@@ -14,6 +14,8 @@ pub const ROOM_WAIT_US_MAX: u64 = 8_000_000;
 pub const STRUCTURE_WHOLE_BYTES_MAX: u64 = 1024 * 1024;
 /// Longest field of a map, in bytes of UTF-8.
 pub const FIELD_BYTES_MAX: usize = 4 * 1024;
+/// Most keys one cascade follows.
+pub const CASCADE_KEYS_MAX: usize = 1_000_000;
 /// Longest body of a batch: the records of its operations together.
 pub const BATCH_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Most operations in one batch.

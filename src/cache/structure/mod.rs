@@ -216,6 +216,7 @@ impl Desk<'_> {
         let strong = self.is_strong();
         reply.seen.saw(told.lsn, strong);
         let writes = self.request_writes();
+        self.clerk.tally.structures += 1;
         let Clerk { ids, mark, now_us, .. } = &mut *self.clerk;
         let head = head(self.request, ids, *now_us);
         let operation_id = head.operation_id;

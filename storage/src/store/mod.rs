@@ -30,11 +30,13 @@ mod options;
 mod overlay;
 mod plan;
 mod read;
+mod removal;
 mod scan;
 mod stats;
 mod structures;
 mod submit;
 mod sweep;
+mod tags;
 mod volatile;
 
 use std::sync::Arc;
@@ -49,6 +51,7 @@ pub use feed::{Feed, FeedFrame};
 pub use operation::{Creation, Done, NewVersion, Operation, Outcome, Update, Verdict};
 pub use options::{Level, Options};
 pub use read::Read;
+pub use removal::Removed;
 pub use scan::{Page, Row, Snapshot};
 pub use stats::Stats;
 pub use structures::Found;
@@ -62,6 +65,7 @@ use background::Threads;
 use directory::Directory;
 use flight::Flights;
 use sweep::Sweeper;
+use tags::Reclaimer;
 
 /// Rows the negative filter looks at per step of housekeeping.
 const FILTER_ROWS_PER_STEP: usize = 100_000;
@@ -84,6 +88,7 @@ struct Shared {
     recovered: Recovered,
     flights: Flights,
     sweeper: Mutex<Sweeper>,
+    reclaimer: Mutex<Reclaimer>,
     /// Free space is below its minimum: puts are refused.
     full: AtomicBool,
     /// What went wrong in the background and is tried again.
@@ -107,6 +112,7 @@ impl Store {
             recovered,
             flights: Flights::new(),
             sweeper: Mutex::new(Sweeper::default()),
+            reclaimer: Mutex::new(Reclaimer::default()),
             full: AtomicBool::new(false),
             trouble: Mutex::new(None),
             options,
@@ -284,6 +290,7 @@ impl Shared {
         }
         self.pipeline.table.filter_step(FILTER_ROWS_PER_STEP)?;
         self.shrink_structures();
+        self.reclaim_tags(&self.reclaimer)?;
         self.sweep()
     }
 }

@@ -87,6 +87,12 @@ impl Store {
 }
 
 impl Store {
+    /// Whether the key's entry is in memory.
+    #[must_use]
+    pub fn is_in_memory(&self, key: &[u8]) -> bool {
+        self.shared.pipeline.memory.peek(key).is_some()
+    }
+
     /// The entry, if readers at `now_us` see it.
     fn seen(&self, entry: EntryRef, now_us: u64) -> Option<EntryRef> {
         (entry.is_visible(now_us) && self.hidden_by_tag(&entry).is_none()).then_some(entry)

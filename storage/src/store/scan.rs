@@ -125,6 +125,24 @@ impl Snapshot {
         stored && self.hidden.lsn_of(fields.extras, fields.lsn).is_none()
     }
 
+    /// Entries under a prefix that have expired and wait for the sweeper.
+    pub fn expired_in(&self, prefix: &[u8]) -> Result<u64, Error> {
+        let expired = |fields: &EntryFields<'_>| fields.expires_us != 0 && self.now_us > fields.expires_us;
+        let newest = |key: &[u8]| self.dirty.binary_search_by(|entry| entry.key().cmp(key)).is_ok();
+        let dirty = self.dirty.iter().filter(|entry| {
+            entry.key().starts_with(prefix) && entry.kind().is_stored() && expired(&entry.fields())
+        });
+        let mut count = dirty.count() as u64;
+        for row in self.table.range(Bound::Included(prefix), Bound::Unbounded)? {
+            let row = row?;
+            if !row.key().starts_with(prefix) {
+                break;
+            }
+            count += u64::from(!newest(row.key()) && expired(&row.fields()?));
+        }
+        Ok(count)
+    }
+
     /// State time of the view.
     #[must_use]
     pub fn now_us(&self) -> u64 {

@@ -249,6 +249,7 @@ fn a_backup_looks_as_specified_and_reads_back() {
         geographic_hints: Some(r#"["eu"]"#),
         replication_policy: Some("\"hybrid\""),
         ttl_is_float: false,
+        ..Extras::default()
     };
     let full = StoredEntry { expires_us: Some(1_700_000_300_200_417), ..stored("i", "[1, 2]", extras) };
     let text = backup(&[full, stored("plain", "null", Extras::default())]);
