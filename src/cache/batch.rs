@@ -228,7 +228,7 @@ impl Desk<'_> {
             for (index, (part, done)) in parts.iter().zip(done).enumerate() {
                 // Alone, an operation that does not apply is an answer like another; among others it gives all up.
                 if is_batch && part.status(done).is_err() {
-                    return Err(BatchError { index, error: StoreError::Cold });
+                    return Err(BatchError { index, error: StoreError::GivenUp });
                 }
             }
             Ok(())
@@ -279,7 +279,7 @@ impl Desk<'_> {
         };
         let refused = came.as_ref().map(verdict_of).filter(|(status, _)| !status.is_success());
         match (&error, &refused) {
-            (StoreError::Cold, None) if self.patience == Patience::None => return Step::Cold,
+            (StoreError::Cold, _) if self.patience == Patience::None => return Step::Cold,
             (error, _) if error.is_busy() => return Step::Busy,
             (error, None)
                 if error.is_fatal()
@@ -313,7 +313,7 @@ impl Desk<'_> {
     fn name_part(&self, part: &Part<'_>, error: &StoreError) -> (Code, String) {
         match (part, error) {
             (Part::Structure { asked, .. }, StoreError::Refused(refusal)) => structure::named(asked, refusal),
-            (Part::Counter { count, .. }, StoreError::Cold) => {
+            (Part::Counter { count, .. }, StoreError::GivenUp) => {
                 count.refused().unwrap_or((Code::Internal, "the counter could not be changed".to_owned()))
             }
             (_, error) => named(error),

@@ -34,6 +34,9 @@ pub enum Error {
     /// The operation does not fit what the key holds. Nothing was changed.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// Whoever judged a batch has given it up. Nothing was changed.
+    #[error("the batch was given up")]
+    GivenUp,
     /// The write path refused or failed.
     #[error(transparent)]
     Write(#[from] write::Error),
@@ -74,7 +77,10 @@ impl Error {
     /// True when the request is at fault, not the store.
     #[must_use]
     pub fn is_request(&self) -> bool {
-        matches!(self, Error::Key(_) | Error::Value(_) | Error::TooLarge { .. } | Error::Refused(_))
+        matches!(
+            self,
+            Error::Key(_) | Error::Value(_) | Error::TooLarge { .. } | Error::Refused(_) | Error::GivenUp
+        )
     }
 
     /// True when a structure was of an earlier time than its cells: find it anew.
