@@ -52,6 +52,7 @@ pub(super) fn put_varint(mut len: usize, out: &mut [u8]) -> usize {
 }
 
 /// Reads a varint that was checked from the front of `bytes`: its value, and where it ends.
+#[inline]
 pub(super) fn varint(bytes: &[u8]) -> (usize, usize) {
     let mut value = usize::from(bytes[0]);
     if value < 0x80 {

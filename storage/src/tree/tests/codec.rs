@@ -104,7 +104,7 @@ fn rows() -> Vec<(RootRef, Vec<u8>)> {
     }
     let (root, row) = root_row(&mut world);
     let mut rows = vec![(root, row)];
-    let Node::Inner(inner) = &**world.tree.root.as_ref().unwrap().node.get().unwrap() else {
+    let Node::Inner(inner) = &**world.tree.root.as_ref().unwrap().slot.get().unwrap() else {
         panic!("300 items of 100 bytes are more than a leaf");
     };
     rows.extend(
