@@ -8,8 +8,8 @@ use super::{Tree, codec};
 
 /// What a node takes beside its items or children: the reference counts, the node, two or three allocations.
 const NODE_BYTES: u64 = 160;
-/// What an item takes beside key and value: two lengths and a bound.
-const ITEM_BYTES: u64 = 2 + 4;
+/// What an item takes beside key and value: two lengths and a mark.
+const ITEM_BYTES: u64 = 2 + 8;
 
 impl Tree {
     /// Calls `each` with cell and encoded bytes of every node that changed after `stamp`. Children come before
@@ -88,6 +88,6 @@ fn leaf_memory(link: &Link) -> u64 {
 
 fn inner_memory(inner: &Inner) -> u64 {
     let links = inner.links.capacity() * size_of::<Link>();
-    let keys = inner.keys.bytes().len() + inner.keys.count() * size_of::<u32>();
+    let keys = inner.keys.bytes().len() + inner.keys.count() * size_of::<u64>();
     NODE_BYTES + (links + keys) as u64
 }
