@@ -37,7 +37,7 @@ impl Tree {
     /// About how many bytes of memory the loaded part takes, shared with clones or not.
     ///
     /// Computed for each call from what inner nodes say of their children, so leaves are not visited: one
-    /// look at each child of each inner node, some 20 us for a million items.
+    /// look at each child of each inner node, some 40 us for a million items.
     #[must_use]
     pub fn memory_bytes(&self) -> u64 {
         self.root.as_ref().map_or(0, |root| memory_below(root))
