@@ -9,7 +9,8 @@ use super::{Cells, Error, Tree};
 use crate::limits::{INNER_CHILDREN_MAX, INNER_CHILDREN_SPLIT_MIN, INNER_KEY_BYTES_MAX, ITEM_BYTES_MAX};
 
 impl Tree {
-    /// A tree of `items`, keys and values, with full nodes. Keys strictly ascend, or all are empty.
+    /// A tree of `items`, keys and values, with full nodes. Keys strictly ascend; empty ones may follow each
+    /// other, as all do in a tree navigated by rank.
     ///
     /// Cost: one copy of the items and one allocation of each node. Errors: [`Error::Unsorted`], [`Error::TooLarge`],
     /// [`Error::NoCells`]; numbers that were taken from `cells` until then are lost.
@@ -45,7 +46,6 @@ impl Builder<'_> {
         let count = self.leaf.count();
         if count > 0 {
             let last_key = self.leaf.last_key();
-            // An empty key is lower than any other, so it can only be followed by another in a tree where all are.
             if last_key >= item.key && !(last_key.is_empty() && item.key.is_empty()) {
                 return Err(Error::Unsorted { index });
             }

@@ -11,8 +11,9 @@ const RESERVE: u32 = 64;
 pub struct Cells {
     /// The first number not yet given. Numbers are never given twice.
     pub next: u32,
-    /// Cells that are no part of a tree any more, with the stamp of the change that removed them. The
-    /// caller deletes their rows and clears what it has deleted.
+    /// Cells that are no part of a tree any more, with the stamp of the change that removed them, oldest
+    /// first. A checkpoint of a snapshot deletes the rows of those whose stamp is at most the snapshot's, and
+    /// takes them off this list; the others are still part of what it stores.
     pub removed: Vec<(u64, u32)>,
 }
 

@@ -15,7 +15,7 @@
 //!
 //! Fixed numbers are little endian. `key_len` and `value_len` of a leaf are varints: seven bits a byte, lowest
 //! first, the high bit set in all but the last; no longer than needed, at most five bytes. Keys strictly
-//! ascend, or all are empty.
+//! ascend, except that an empty one may follow an empty one, as all do in a tree navigated by rank.
 //!
 //! There is no checksum: whoever stores cells has one. The decoder still believes nothing. It compares
 //! stamp, counts and level with what the parent says, so a cell of another time or place is refused; the levels
@@ -30,6 +30,8 @@ use crate::limits::{CELL_BYTES_MAX, CELL_COUNT_MAX, TREE_LEVELS_MAX};
 
 /// The newest format this build reads, and the one it writes.
 const CELL_FORMAT: u8 = 1;
+/// Neither items nor bytes of a tree reach this.
+const COUNT_MAX: u64 = 1 << 60;
 const HEAD_BYTES: usize = 28;
 const CHILD_BYTES: usize = 32;
 
@@ -52,6 +54,7 @@ pub(super) fn put_varint(mut len: usize, out: &mut [u8]) -> usize {
 }
 
 /// Reads a varint that was checked from the front of `bytes`: its value, and where it ends.
+#[inline]
 pub(super) fn varint(bytes: &[u8]) -> (usize, usize) {
     let mut value = usize::from(bytes[0]);
     if value < 0x80 {
@@ -164,8 +167,9 @@ fn head(rest: &mut Rest<'_>, to: &RootRef, wanted_level: Option<u8>) -> Result<(
     if stamp != to.stamp {
         return Err(Bad::Stamp(stamp));
     }
-    expect("items", to.len, rest.u64()?)?;
-    expect("bytes", to.bytes, rest.u64()?)?;
+    // Counts that no tree reaches are refused, so that sums of those below never overflow.
+    expect("items", to.len.min(COUNT_MAX), rest.u64()?)?;
+    expect("bytes", to.bytes.min(COUNT_MAX), rest.u64()?)?;
     expect("level", wanted_level.unwrap_or(level.min(TREE_LEVELS_MAX)), level)?;
     expect("count", count.clamp(1, CELL_COUNT_MAX), count)?;
     Ok((level, count))
@@ -197,7 +201,7 @@ fn bound(offset: usize) -> u32 {
     (offset - HEAD_BYTES) as u32
 }
 
-/// Keys strictly ascend, or all are empty.
+/// A key is above the one before it, or both are empty.
 fn check_order(before: Option<&[u8]>, key: &[u8]) -> Result<(), Bad> {
     match before {
         Some(before) if before >= key && !(before.is_empty() && key.is_empty()) => {
@@ -210,7 +214,7 @@ fn check_order(before: Option<&[u8]>, key: &[u8]) -> Result<(), Bad> {
 fn children(rest: &mut Rest<'_>, level: u8, count: usize, to: &RootRef) -> Result<Inner, Bad> {
     let mut links = Vec::with_capacity(count);
     let mut key_lens = Vec::with_capacity(count);
-    let (mut len, mut bytes) = (0_u64, 0_u64);
+    let (mut len, mut bytes) = (Some(0_u64), Some(0_u64));
     for _ in 0..count {
         let link = Link::stub(RootRef {
             cell: rest.u32()?,
@@ -226,12 +230,12 @@ fn children(rest: &mut Rest<'_>, level: u8, count: usize, to: &RootRef) -> Resul
                 to.stamp, link.stamp
             )));
         }
-        len = len.saturating_add(link.len);
-        bytes = bytes.saturating_add(link.bytes);
+        len = len.and_then(|len| len.checked_add(link.len));
+        bytes = bytes.and_then(|bytes| bytes.checked_add(link.bytes));
         links.push(link);
     }
-    expect("items of the children", to.len, len)?;
-    expect("bytes of the children", to.bytes, bytes)?;
+    expect("items of the children", to.len, len.unwrap_or(u64::MAX))?;
+    expect("bytes of the children", to.bytes, bytes.unwrap_or(u64::MAX))?;
     let keys = separators(rest, &key_lens)?;
     rest.end()?;
     Ok(Inner { level, keys, links })

@@ -38,22 +38,33 @@ impl Inner {
         low - 1
     }
 
-    /// The child below which item `index` stands, and how many items stand before that child. `index`
-    /// must be below the number of items.
-    pub(super) fn child_at(&self, index: u64) -> (usize, u64) {
-        let mut before = 0;
-        for (child, link) in self.links.iter().enumerate() {
-            if index - before < link.len {
+    /// The child below which item `index` stands, and how many items stand before that child. `len` is the
+    /// number of items below this node, and `index` is lower. Looks from the nearer end, so that the ends of
+    /// a list cost no search.
+    pub(super) fn child_at(&self, index: u64, len: u64) -> (usize, u64) {
+        if index < len / 2 {
+            let mut before = 0;
+            for (child, link) in self.links.iter().enumerate() {
+                if index - before < link.len {
+                    return (child, before);
+                }
+                before += link.len;
+            }
+        }
+        let mut before = len;
+        for (child, link) in self.links.iter().enumerate().rev() {
+            before -= link.len;
+            if index >= before {
                 return (child, before);
             }
-            before += link.len;
         }
         unreachable!("the counts of the children were compared with the count of this node")
     }
 
-    /// Items before `child`.
-    pub(super) fn len_before(&self, child: usize) -> u64 {
-        self.links[..child].iter().map(|link| link.len).sum()
+    /// Items before `child`, of `len` below this node.
+    pub(super) fn len_before(&self, child: usize, len: u64) -> u64 {
+        let sum = |links: &[Link]| links.iter().map(|link| link.len).sum::<u64>();
+        if child < self.links.len() / 2 { sum(&self.links[..child]) } else { len - sum(&self.links[child..]) }
     }
 
     fn is_overfull(&self) -> bool {
@@ -101,7 +112,7 @@ impl Inner {
         if self.links[child].len == 0 {
             edit.retire(self.links[child].cell);
             self.remove(child);
-        } else if self.links[child].node.get().is_some_and(|node| node.is_small()) {
+        } else if self.links[child].slot.get().is_some_and(|node| node.is_small()) {
             let lefts = [Some(child), child.checked_sub(1)];
             if let Some(left) = lefts.into_iter().flatten().find(|&left| self.can_merge(left)) {
                 self.merge(left, edit);
@@ -117,16 +128,16 @@ impl Inner {
 
     /// Whether child `left` and the next one are in memory and small enough together.
     fn can_merge(&self, left: usize) -> bool {
-        let nodes = self.links.get(left..left + 2).map(|pair| (pair[0].node.get(), pair[1].node.get()));
+        let nodes = self.links.get(left..left + 2).map(|pair| (pair[0].slot.get(), pair[1].slot.get()));
         matches!(nodes, Some((Some(left), Some(right))) if left.can_merge(right))
     }
 
     /// Moves what is below child `left + 1` to child `left`.
     fn merge<S: ?Sized>(&mut self, left: usize, edit: &mut Edit<'_, S>) {
         let key = self.keys.get(left + 1).to_vec();
-        let mut right = self.remove(left + 1);
+        let right = self.remove(left + 1);
         let into = &mut self.links[left];
-        match (into.own(), right.node.take().map(node::into_owned)) {
+        match (into.own(), right.slot.take().map(node::into_owned)) {
             (Node::Leaf(into), Some(Node::Leaf(right))) => into.merge(&right),
             (Node::Inner(into), Some(Node::Inner(right))) => into.append(&key, right),
             _ => unreachable!("`can_merge` has seen two nodes of one level"),

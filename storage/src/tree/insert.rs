@@ -119,8 +119,8 @@ impl Put<'_> {
     fn below(&mut self, link: &mut Link, steps: &[u16]) -> Siblings {
         link.touch(self.stamp);
         let siblings = match (link.own(), steps) {
-            (Node::Leaf(leaf), _) => self.into_leaf(leaf),
-            (Node::Inner(inner), [child, steps @ ..]) => self.into_inner(inner, usize::from(*child), steps),
+            (Node::Leaf(leaf), _) => self.put_in_leaf(leaf),
+            (Node::Inner(inner), [child, steps @ ..]) => self.put_in_inner(inner, usize::from(*child), steps),
             (Node::Inner(_), []) => unreachable!("a path ends at a leaf"),
         };
         if siblings.is_empty() {
@@ -142,7 +142,7 @@ impl Put<'_> {
         }
     }
 
-    fn into_leaf(&mut self, leaf: &mut Leaf) -> Siblings {
+    fn put_in_leaf(&mut self, leaf: &mut Leaf) -> Siblings {
         if self.replace {
             self.old = Some(leaf.remove(self.slot));
         }
@@ -157,7 +157,7 @@ impl Put<'_> {
         siblings
     }
 
-    fn into_inner(&mut self, inner: &mut Inner, child: usize, steps: &[u16]) -> Siblings {
+    fn put_in_inner(&mut self, inner: &mut Inner, child: usize, steps: &[u16]) -> Siblings {
         let siblings = self.below(&mut inner.links[child], steps);
         if siblings.is_empty() {
             return Siblings::new();

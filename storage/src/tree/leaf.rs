@@ -43,13 +43,18 @@ impl Item<'_> {
 /// Between 1 and [`LEAF_ITEMS_MAX`] items of together at most [`LEAF_BYTES_MAX`], or one of any length.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Leaf {
+    /// The head of an item is the beginning of its key behind the first `shared` bytes, see [`head_of`].
     items: Packed,
+    /// So many bytes at the beginning are the same in all keys; perhaps more.
+    shared: usize,
 }
 
 impl Leaf {
     /// Takes over items that were checked.
     pub(super) fn from_packed(items: Packed) -> Leaf {
-        Leaf { items }
+        let mut leaf = Leaf { items, shared: 0 };
+        leaf.set_heads();
+        leaf
     }
 
     pub(super) fn of(item: Item<'_>) -> Leaf {
@@ -90,18 +95,50 @@ impl Leaf {
         self.key(self.count() - 1)
     }
 
-    /// Slot of `key`, or the slot where it belongs.
+    /// Slot of `key`, or the slot where it belongs. Looks at heads first: they stand close together, while
+    /// each key may be a cache miss away.
     pub(super) fn find(&self, key: &[u8]) -> Result<usize, usize> {
         let (mut low, mut high) = (0, self.count());
+        match self.compare_shared(key) {
+            Ordering::Less => return Err(low),
+            Ordering::Greater => return Err(high),
+            Ordering::Equal => {}
+        }
+        let head = head_of(key, self.shared);
         while low < high {
             let middle = (low + high) / 2;
-            match self.key(middle).cmp(key) {
+            match self.items.head(middle).cmp(&head).then_with(|| self.key(middle).cmp(key)) {
                 Ordering::Less => low = middle + 1,
                 Ordering::Greater => high = middle,
                 Ordering::Equal => return Ok(middle),
             }
         }
         Err(low)
+    }
+
+    /// `Equal` when `key` begins with what all keys share, otherwise how it stands to all of them.
+    fn compare_shared(&self, key: &[u8]) -> Ordering {
+        if self.shared == 0 {
+            return Ordering::Equal;
+        }
+        key[..key.len().min(self.shared)].cmp(&self.key(0)[..self.shared])
+    }
+
+    /// Finds out anew what the keys share, and sets all heads.
+    fn set_heads(&mut self) {
+        let count = self.count();
+        self.shared = if count > 1 { shared(self.key(0), self.last_key()) } else { 0 };
+        for slot in 0..count {
+            self.items.set_head(slot, head_of(self.key(slot), self.shared));
+        }
+    }
+
+    /// Keeps the items before `slot` and returns the others.
+    fn split_off(&mut self, slot: usize) -> Leaf {
+        let mut right = Leaf { items: self.items.split_off(slot), shared: 0 };
+        self.set_heads();
+        right.set_heads();
+        right
     }
 
     /// Whether `item` can join without a split.
@@ -116,13 +153,24 @@ impl Leaf {
 
     /// Adds `item` at `slot`, where there is room for it.
     pub(super) fn insert(&mut self, slot: usize, item: Item<'_>) {
+        let is_like_others = self.compare_shared(item.key).is_eq();
         item.write(self.items.insert(slot, item.packed_bytes()));
+        // A leaf that grew from nothing learns from time to time what its keys share.
+        let is_time = self.count().is_power_of_two() && !item.key.is_empty();
+        if is_like_others && !is_time {
+            self.items.set_head(slot, head_of(item.key, self.shared));
+        } else {
+            self.set_heads();
+        }
     }
 
     /// Removes the item at `slot` and returns its value.
     pub(super) fn remove(&mut self, slot: usize) -> Vec<u8> {
         let value = self.item(slot).value.to_vec();
         self.items.remove(slot);
+        if self.count() == 0 {
+            self.shared = 0;
+        }
         value
     }
 
@@ -135,7 +183,7 @@ impl Leaf {
         }
         let halves = if edge == Edge::None { self.halves_for(slot, item) } else { None };
         let Some(middle) = halves else { return self.split_at(slot, item) };
-        let mut right = Leaf { items: self.items.split_off(middle) };
+        let mut right = self.split_off(middle);
         if slot <= middle {
             self.insert(slot, item)
         } else {
@@ -160,7 +208,7 @@ impl Leaf {
     /// Cuts at `slot` and puts `item` to the left part, the right part, or between them: what was full
     /// stays full.
     fn split_at(&mut self, slot: usize, item: Item<'_>) -> Vec<Leaf> {
-        let mut right = Leaf { items: self.items.split_off(slot) };
+        let mut right = self.split_off(slot);
         if self.has_room(item) {
             self.insert(slot, item);
             return vec![right];
@@ -191,6 +239,7 @@ impl Leaf {
     /// Adds the items of its right neighbour.
     pub(super) fn merge(&mut self, right: &Leaf) {
         self.items.append(&right.items);
+        self.set_heads();
     }
 
     /// Memory behind this value.
@@ -200,11 +249,25 @@ impl Leaf {
     }
 }
 
+/// Bytes at the beginning that are the same in both.
+fn shared(left: &[u8], right: &[u8]) -> usize {
+    left.iter().zip(right).take_while(|(left, right)| left == right).count()
+}
+
+/// The four bytes of `key` behind the first `shared`, filled up with zeros, as a number: of two keys that
+/// share so many bytes the one with the lower head is the lower, and equal heads say nothing.
+fn head_of(key: &[u8], shared: usize) -> u32 {
+    let rest = key.get(shared..).unwrap_or_default();
+    match rest.first_chunk::<4>() {
+        Some(head) => u32::from_be_bytes(*head),
+        None => rest.iter().rev().fold(0, |head, &byte| head >> 8 | u32::from(byte) << 24),
+    }
+}
+
 /// The shortest key that is higher than `left` and not higher than `right`, its right neighbour. Empty
 /// when both are.
 pub(super) fn separator<'k>(left: &[u8], right: &'k [u8]) -> &'k [u8] {
-    let shared = left.iter().zip(right).take_while(|(left, right)| left == right).count();
-    &right[..right.len().min(shared + 1)]
+    &right[..right.len().min(shared(left, right) + 1)]
 }
 
 #[cfg(test)]

@@ -126,7 +126,9 @@ impl Tree {
     /// How many items stand below `key`, and whether it is there. One walk.
     pub fn rank<S: Source + ?Sized>(&self, key: &[u8], source: &S) -> Result<Rank, S::Error> {
         let mut before = 0;
-        let place = self.place_passing(key, source, |inner, child| before += inner.len_before(child))?;
+        let place = self.place_passing(key, source, |inner, child, len| {
+            before += inner.len_before(child, len);
+        })?;
         Ok(match place {
             None => Rank { below: 0, present: false },
             Some(place) => Rank { below: before + place.slot as u64, present: place.found },

@@ -67,17 +67,59 @@ pub(super) struct Link {
     pub(super) stamp: u64,
     pub(super) len: u64,
     pub(super) bytes: u64,
-    pub(super) node: OnceLock<Arc<Node>>,
+    pub(super) slot: Slot,
+}
+
+/// Where a link keeps its node.
+#[derive(Debug)]
+pub(super) enum Slot {
+    /// Put there by a change. Most slots are of this kind, and one is cheaper to copy than the other.
+    Loaded(Arc<Node>),
+    /// Not in memory, or loaded by somebody who only reads.
+    Stub(OnceLock<Arc<Node>>),
+}
+
+impl Slot {
+    pub(super) const fn empty() -> Slot {
+        Slot::Stub(OnceLock::new())
+    }
+
+    pub(super) fn get(&self) -> Option<&Arc<Node>> {
+        match self {
+            Slot::Loaded(node) => Some(node),
+            Slot::Stub(node) => node.get(),
+        }
+    }
+
+    pub(super) fn get_mut(&mut self) -> Option<&mut Arc<Node>> {
+        match self {
+            Slot::Loaded(node) => Some(node),
+            Slot::Stub(node) => node.get_mut(),
+        }
+    }
+
+    pub(super) fn take(self) -> Option<Arc<Node>> {
+        match self {
+            Slot::Loaded(node) => Some(node),
+            Slot::Stub(node) => node.into_inner(),
+        }
+    }
+}
+
+impl Clone for Slot {
+    fn clone(&self) -> Self {
+        self.get().map_or_else(Slot::empty, |node| Slot::Loaded(node.clone()))
+    }
 }
 
 impl Link {
     pub(super) fn stub(to: RootRef) -> Link {
-        Link { cell: to.cell, stamp: to.stamp, len: to.len, bytes: to.bytes, node: OnceLock::new() }
+        Link { cell: to.cell, stamp: to.stamp, len: to.len, bytes: to.bytes, slot: Slot::empty() }
     }
 
     pub(super) fn loaded(cell: u32, stamp: u64, node: Node) -> Link {
         let (len, bytes) = node.count();
-        Link { cell, stamp, len, bytes, node: OnceLock::from(Arc::new(node)) }
+        Link { cell, stamp, len, bytes, slot: Slot::Loaded(Arc::new(node)) }
     }
 
     pub(super) fn reference(&self) -> RootRef {
@@ -87,7 +129,7 @@ impl Link {
     /// The node, loaded from `source` if it is not here. `level` is the one it must have; a root may
     /// have any.
     pub(super) fn load<S: Source + ?Sized>(&self, level: Option<u8>, source: &S) -> Result<&Node, S::Error> {
-        match self.node.get() {
+        match self.slot.get() {
             Some(node) => Ok(node),
             None => self.load_cold(level, source),
         }
@@ -97,13 +139,16 @@ impl Link {
     fn load_cold<S: Source + ?Sized>(&self, level: Option<u8>, source: &S) -> Result<&Node, S::Error> {
         let bytes = source.cell(self.cell, self.stamp)?;
         let node = codec::decode(bytes, &self.reference(), level)?;
-        // Of two readers that load the same cell one comes late; both have read the same.
-        Ok(self.node.get_or_init(|| Arc::new(node)))
+        match &self.slot {
+            Slot::Loaded(node) => Ok(node),
+            // Of two readers that load the same cell one comes late; both have read the same.
+            Slot::Stub(slot) => Ok(slot.get_or_init(|| Arc::new(node))),
+        }
     }
 
     /// The node, to be changed: in place if it is not shared, otherwise in a copy.
     pub(super) fn own(&mut self) -> &mut Node {
-        Arc::make_mut(self.node.get_mut().expect("the walk that found the path has loaded it"))
+        Arc::make_mut(self.slot.get_mut().expect("the walk that found the path has loaded it"))
     }
 
     /// Stamps a change.

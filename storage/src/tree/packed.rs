@@ -8,14 +8,16 @@ const STEP_BYTES: usize = 512;
 /// Strings in one buffer, and where each begins.
 #[derive(Debug)]
 pub(super) struct Packed {
-    /// Begin of each string, and behind them the end of the last: one more than strings.
-    bounds: Vec<u32>,
+    /// One mark for each string, and one behind them for the end of the last. The low half is where the string
+    /// begins. The high half, its head, belongs to the user: what a search wants to know without looking
+    /// at the string, which may be a cache miss away.
+    marks: Vec<u64>,
     bytes: Vec<u8>,
 }
 
 impl Default for Packed {
     fn default() -> Self {
-        Packed { bounds: vec![0], bytes: Vec::new() }
+        Packed { marks: vec![0], bytes: Vec::new() }
     }
 }
 
@@ -24,9 +26,9 @@ impl Clone for Packed {
     fn clone(&self) -> Self {
         let mut bytes = Vec::with_capacity(roomy(self.bytes.len() + STEP_BYTES / 8));
         bytes.extend_from_slice(&self.bytes);
-        let mut bounds = Vec::with_capacity(self.bounds.len() + 4);
-        bounds.extend_from_slice(&self.bounds);
-        Packed { bounds, bytes }
+        let mut marks = Vec::with_capacity(self.marks.len() + 4);
+        marks.extend_from_slice(&self.marks);
+        Packed { marks, bytes }
     }
 }
 
@@ -41,20 +43,25 @@ fn roomy(len: usize) -> usize {
     }
 }
 
-/// Bounds of a buffer whose length the limits keep far below 4 GiB.
-fn bound(at: usize) -> u32 {
-    u32::try_from(at).expect("items and separators are limited to far below 4 GiB a node")
+/// A mark without head. The limits keep buffers far below 4 GiB.
+fn mark(start: usize) -> u64 {
+    u64::from(u32::try_from(start).expect("items and separators are limited to far below 4 GiB a node"))
+}
+
+/// The low half of a mark.
+fn start(mark: u64) -> usize {
+    mark as u32 as usize
 }
 
 impl Packed {
-    /// Takes over a buffer of strings; `bounds` has one more than strings and ends with `bytes.len()`.
-    pub(super) fn from_parts(bounds: Vec<u32>, bytes: Vec<u8>) -> Packed {
-        debug_assert_eq!(bounds.last().map(|&end| end as usize), Some(bytes.len()));
-        Packed { bounds, bytes }
+    /// Takes over a buffer of strings; `starts` is where each begins, and at last `bytes.len()`.
+    pub(super) fn from_parts(starts: Vec<u32>, bytes: Vec<u8>) -> Packed {
+        debug_assert_eq!(starts.last().map(|&end| end as usize), Some(bytes.len()));
+        Packed { marks: starts.into_iter().map(u64::from).collect(), bytes }
     }
 
     pub(super) fn count(&self) -> usize {
-        self.bounds.len() - 1
+        self.marks.len() - 1
     }
 
     /// All strings, one behind the other.
@@ -63,31 +70,41 @@ impl Packed {
     }
 
     pub(super) fn get(&self, at: usize) -> &[u8] {
-        &self.bytes[self.bounds[at] as usize..self.bounds[at + 1] as usize]
+        &self.bytes[start(self.marks[at])..start(self.marks[at + 1])]
+    }
+
+    /// What [`Packed::set_head`] said of string `at`, otherwise 0.
+    pub(super) fn head(&self, at: usize) -> u32 {
+        (self.marks[at] >> 32) as u32
+    }
+
+    pub(super) fn set_head(&mut self, at: usize, head: u32) {
+        let mark = &mut self.marks[at];
+        *mark = u64::from(head) << 32 | u64::from(*mark as u32);
     }
 
     /// Bytes of the first `count` strings.
     pub(super) fn bytes_before(&self, count: usize) -> usize {
-        self.bounds[count] as usize
+        start(self.marks[count])
     }
 
     /// The string of which `offset` is part, or the last.
     pub(super) fn string_at(&self, offset: usize) -> usize {
-        self.bounds[1..].partition_point(|&end| end as usize <= offset).min(self.count().saturating_sub(1))
+        self.marks[1..].partition_point(|&end| start(end) <= offset).min(self.count().saturating_sub(1))
     }
 
     /// Opens a gap of `len` bytes for a new string before string `at` and returns it.
     pub(super) fn insert(&mut self, at: usize, len: usize) -> &mut [u8] {
-        let (start, old_len) = (self.bounds[at] as usize, self.bytes.len());
-        let end = start + len;
+        let (begin, old_len) = (start(self.marks[at]), self.bytes.len());
+        let end = begin + len;
         self.make_room(len);
         self.bytes.resize(old_len + len, 0);
-        self.bytes.copy_within(start..old_len, end);
-        let shift = bound(old_len + len) - bound(old_len);
-        self.bounds.insert(at, bound(start));
-        // No overflow: the last bound is the highest, and it was just checked.
-        self.bounds[at + 1..].iter_mut().for_each(|bound| *bound = bound.wrapping_add(shift));
-        &mut self.bytes[start..end]
+        self.bytes.copy_within(begin..old_len, end);
+        let shift = mark(old_len + len) - mark(old_len);
+        self.marks.insert(at, mark(begin));
+        // No overflow into a head: the last mark is the highest, and it was just checked.
+        self.marks[at + 1..].iter_mut().for_each(|mark| *mark = mark.wrapping_add(shift));
+        &mut self.bytes[begin..end]
     }
 
     fn make_room(&mut self, len: usize) {
@@ -95,17 +112,18 @@ impl Packed {
         if needed > self.bytes.capacity() {
             self.bytes.reserve_exact(roomy(needed) - self.bytes.len());
         }
-        if self.bounds.len() == self.bounds.capacity() {
-            self.bounds.reserve_exact((self.bounds.len() / 2).max(4));
+        if self.marks.len() == self.marks.capacity() {
+            self.marks.reserve_exact((self.marks.len() / 2).max(4));
         }
     }
 
     pub(super) fn remove(&mut self, at: usize) {
-        let (start, end) = (self.bounds[at], self.bounds[at + 1]);
-        self.bytes.drain(start as usize..end as usize);
-        self.bounds.remove(at);
+        let (begin, end) = (start(self.marks[at]), start(self.marks[at + 1]));
+        self.bytes.drain(begin..end);
+        self.marks.remove(at);
         // No underflow: what follows begins at `end` or later.
-        self.bounds[at..].iter_mut().for_each(|bound| *bound = bound.wrapping_sub(end - start));
+        let shift = mark(end - begin);
+        self.marks[at..].iter_mut().for_each(|mark| *mark = mark.wrapping_sub(shift));
         if self.bytes.len() * 2 + STEP_BYTES < self.bytes.capacity() {
             self.shrink();
         }
@@ -114,35 +132,37 @@ impl Packed {
     /// Gives back what a shrunken buffer holds without need.
     pub(super) fn shrink(&mut self) {
         self.bytes.shrink_to(roomy(self.bytes.len()));
-        self.bounds.shrink_to(self.bounds.len() + 4);
+        self.marks.shrink_to(self.marks.len() + 4);
     }
 
-    /// Keeps the first `at` strings and returns the others.
+    /// Keeps the first `at` strings and returns the others, with their heads.
     pub(super) fn split_off(&mut self, at: usize) -> Packed {
         if at == 0 {
             return std::mem::take(self);
         }
-        let start = self.bounds[at];
-        let bytes = self.bytes.split_off(start as usize);
-        let bounds = self.bounds[at..].iter().map(|bound| bound - start).collect();
-        self.bounds.truncate(at + 1);
+        let begin = start(self.marks[at]);
+        let bytes = self.bytes.split_off(begin);
+        let marks = self.marks[at..].iter().map(|mark| mark - begin as u64).collect();
+        self.marks.truncate(at + 1);
+        self.marks[at] = mark(begin);
         self.shrink();
-        Packed { bounds, bytes }
+        Packed { marks, bytes }
     }
 
-    /// Adds the strings of `other` behind its own.
+    /// Adds the strings of `other` behind its own, with their heads.
     pub(super) fn append(&mut self, other: &Packed) {
-        let shift = bound(self.bytes.len());
+        let shift = mark(self.bytes.len());
+        mark(self.bytes.len() + other.bytes.len());
         self.make_room(other.bytes.len());
         self.bytes.extend_from_slice(&other.bytes);
-        bound(self.bytes.len());
-        self.bounds.extend(other.bounds[1..].iter().map(|bound| bound + shift));
+        self.marks.pop();
+        self.marks.extend(other.marks.iter().map(|mark| mark + shift));
     }
 
     /// Memory behind this value.
     #[cfg(test)]
     pub(super) fn capacity_bytes(&self) -> usize {
-        self.bytes.capacity() + self.bounds.capacity() * size_of::<u32>()
+        self.bytes.capacity() + self.marks.capacity() * size_of::<u64>()
     }
 }
 
@@ -153,6 +173,10 @@ mod tests {
 
     fn strings(packed: &Packed) -> Vec<Vec<u8>> {
         (0..packed.count()).map(|at| packed.get(at).to_vec()).collect()
+    }
+
+    fn head(string: &[u8]) -> u32 {
+        crc32c::crc32c(string)
     }
 
     #[derive(Debug, Clone)]
@@ -183,6 +207,7 @@ mod tests {
                     Step::Insert(at, string) => {
                         let at = at % (model.len() + 1);
                         packed.insert(at, string.len()).copy_from_slice(&string);
+                        packed.set_head(at, head(&string));
                         model.insert(at, string);
                     }
                     Step::Remove(at) if !model.is_empty() => {
@@ -201,6 +226,8 @@ mod tests {
                 }
                 prop_assert_eq!(strings(&packed), &model[..]);
                 prop_assert_eq!(packed.bytes(), model.concat());
+                let heads = (0..packed.count()).map(|at| packed.head(at));
+                prop_assert!(heads.eq(model.iter().map(|string| head(string))));
             }
         }
     }
@@ -221,10 +248,10 @@ mod tests {
         for at in 0..120 {
             packed.insert(at, 26);
         }
-        assert!(packed.capacity_bytes() < 120 * (26 + 4) + STEP_BYTES + 100, "{}", packed.capacity_bytes());
+        assert!(packed.capacity_bytes() < 120 * (26 + 8) + STEP_BYTES + 200, "{}", packed.capacity_bytes());
         while packed.count() > 10 {
             packed.remove(0);
         }
-        assert!(packed.capacity_bytes() < 10 * 30 * 2 + STEP_BYTES + 600, "{}", packed.capacity_bytes());
+        assert!(packed.capacity_bytes() < 10 * 34 * 2 + STEP_BYTES + 600, "{}", packed.capacity_bytes());
     }
 }

@@ -84,7 +84,7 @@ fn lower<S: ?Sized>(root: &mut Link, edit: &mut Edit<'_, S>) {
         let child = inner.links.pop().expect("there is one");
         edit.retire(root.cell);
         *root = child;
-        if root.node.get().is_none() {
+        if root.slot.get().is_none() {
             return;
         }
     }

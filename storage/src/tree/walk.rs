@@ -64,19 +64,19 @@ impl Tree {
         key: &[u8],
         source: &S,
     ) -> Result<Option<Place<'_>>, S::Error> {
-        self.place_passing(key, source, |_, _| {})
+        self.place_passing(key, source, |_, _, _| {})
     }
 
-    /// As [`Tree::place_of`]; tells `passed` each inner node and the child taken there.
+    /// As [`Tree::place_of`]; tells `passed` each inner node, the child taken there and the items below the node.
     pub(super) fn place_passing<S: Source + ?Sized>(
         &self,
         key: &[u8],
         source: &S,
-        mut passed: impl FnMut(&Inner, usize),
+        mut passed: impl FnMut(&Inner, usize, u64),
     ) -> Result<Option<Place<'_>>, S::Error> {
-        let walked = self.walk(source, |inner| {
+        let walked = self.walk(source, |inner, len| {
             let child = inner.child_of(key);
-            passed(inner, child);
+            passed(inner, child, len);
             child
         })?;
         Ok(walked.map(|(path, leaf)| {
@@ -95,8 +95,8 @@ impl Tree {
         let Some(last) = self.len().checked_sub(1) else { return Ok(None) };
         let wanted = index.min(last);
         let mut before = 0;
-        let walked = self.walk(source, |inner| {
-            let (child, passed) = inner.child_at(wanted - before);
+        let walked = self.walk(source, |inner, len| {
+            let (child, passed) = inner.child_at(wanted - before, len);
             before += passed;
             child
         })?;
@@ -107,23 +107,25 @@ impl Tree {
         }))
     }
 
-    /// Walks down, at each inner node to the child that `choose` names.
+    /// Walks down, at each inner node to the child that `choose` names; it is told the items below the node.
     fn walk<S: Source + ?Sized>(
         &self,
         source: &S,
-        mut choose: impl FnMut(&Inner) -> usize,
+        mut choose: impl FnMut(&Inner, u64) -> usize,
     ) -> Result<Option<(Path, &Leaf)>, S::Error> {
         let Some(root) = &self.root else { return Ok(None) };
         let mut path = Path::new();
-        let mut node = root.load(None, source)?;
+        let mut link = &**root;
+        let mut level = None;
         loop {
-            let inner = match node {
+            let inner = match link.load(level, source)? {
                 Node::Leaf(leaf) => return Ok(Some((path, leaf))),
                 Node::Inner(inner) => inner,
             };
-            let child = choose(inner);
+            let child = choose(inner, link.len);
             path.push(child, inner.links.len());
-            node = inner.links[child].load(Some(inner.level - 1), source)?;
+            link = &inner.links[child];
+            level = Some(inner.level - 1);
         }
     }
 }

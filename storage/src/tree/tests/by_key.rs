@@ -134,6 +134,31 @@ fn long_keys_that_share_their_beginning() {
     assert!(world.shelf.rows.is_empty());
 }
 
+/// Heads of keys are four bytes behind what a leaf's keys share: keys that differ before, within and behind
+/// those, and keys that end there.
+#[test]
+fn keys_that_differ_in_odd_places() {
+    let (mut world, mut model, mut chance) = (World::default(), Model::new(), Chance(11));
+    for _ in 0..4_000 {
+        let mut key = vec![b'k'; 6];
+        key.truncate(4 + chance.below(3));
+        for _ in 0..chance.below(9) {
+            key.push([0, 1, b'k', 255][chance.below(4)]);
+        }
+        let value = chance.next().to_le_bytes();
+        assert_eq!(
+            world.change(|tree, edit| tree.insert(&key, &value, edit)),
+            model.insert(key.clone(), value.to_vec())
+        );
+        key.pop();
+        compare_reads(&world.tree, &world.shelf, &model, &key);
+        assert_eq!(world.change(|tree, edit| tree.remove(&key, edit)), model.remove(&key));
+    }
+    assert!(model.len() > 500, "{}", model.len());
+    world.check();
+    assert_eq!(as_model(&world), model);
+}
+
 #[test]
 fn the_empty_key_is_a_key() {
     let mut world = World::default();

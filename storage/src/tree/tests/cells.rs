@@ -137,6 +137,24 @@ fn a_clone_warms_the_tree_it_was_cloned_from() {
 }
 
 #[test]
+fn readers_of_many_threads_load_through_one_tree() {
+    let mut world = folded(20_000);
+    world.restart();
+    let (tree, shelf) = (&world.tree, &world.shelf);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || {
+                for number in 0..20_000 {
+                    let number = (number * 7 + thread * 5_000) % 20_000;
+                    assert!(tree.clone().get(&key(number), shelf).unwrap().is_some());
+                }
+            });
+        }
+    });
+    assert_eq!(items(tree, &NoSource).len(), 20_000, "all of it is in memory now");
+}
+
+#[test]
 fn an_append_needs_the_last_leaf_only() {
     let mut cells = Cells::default();
     let items = (0..20_000).map(|number| ("", key(number)));

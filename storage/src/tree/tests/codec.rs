@@ -94,6 +94,24 @@ fn says_what_is_wrong_and_where() {
     assert_eq!(decode(newer, &to, None).unwrap_err(), Error::NewerFormat { cell: 9, found: 2, known: 1 });
 }
 
+#[test]
+fn sums_that_overflow_are_refused() {
+    let mut row = vec![1, 1, 2, 0];
+    [5, 6, 7].into_iter().for_each(|number: u64| row.extend(number.to_le_bytes()));
+    for len in [u64::MAX, 7] {
+        row.extend(0_u32.to_le_bytes());
+        [5, len, 1].into_iter().for_each(|number: u64| row.extend(number.to_le_bytes()));
+        row.extend(0_u32.to_le_bytes());
+    }
+    let to = RootRef { cell: 9, stamp: 5, len: 6, bytes: 7 };
+    let error = decode(row.clone(), &to, None).unwrap_err().to_string();
+    assert!(error.contains("items of the children: expected 6, found 18446744073709551615"), "{error}");
+    row[12..20].copy_from_slice(&u64::MAX.to_le_bytes());
+    let to = RootRef { len: u64::MAX, ..to };
+    let error = decode(row, &to, None).unwrap_err().to_string();
+    assert!(error.contains("items: expected 1152921504606846976"), "{error}");
+}
+
 /// Rows of both kinds, with what their parents say.
 fn rows() -> Vec<(RootRef, Vec<u8>)> {
     let mut world = World::default();
@@ -104,7 +122,7 @@ fn rows() -> Vec<(RootRef, Vec<u8>)> {
     }
     let (root, row) = root_row(&mut world);
     let mut rows = vec![(root, row)];
-    let Node::Inner(inner) = &**world.tree.root.as_ref().unwrap().node.get().unwrap() else {
+    let Node::Inner(inner) = &**world.tree.root.as_ref().unwrap().slot.get().unwrap() else {
         panic!("300 items of 100 bytes are more than a leaf");
     };
     rows.extend(

@@ -131,12 +131,12 @@ pub(super) struct Shape {
 pub(super) fn check(tree: &Tree) -> Shape {
     let mut shape = Shape::default();
     if let Some(root) = &tree.root {
-        if let Some(Node::Inner(inner)) = root.node.get().map(|node| &**node) {
+        if let Some(Node::Inner(inner)) = root.slot.get().map(|node| &**node) {
             assert!(inner.links.len() > 1, "a root with one child");
         }
         assert!(root.len > 0, "an empty root");
         check_link(root, None, b"", None, &mut shape);
-        shape.levels = root.node.get().map_or(0, |node| node.level());
+        shape.levels = root.slot.get().map_or(0, |node| node.level());
     }
     shape
 }
@@ -144,7 +144,7 @@ pub(super) fn check(tree: &Tree) -> Shape {
 /// `from` and `to` are the bounds of the keys below, `to` exclusive.
 fn check_link(link: &Link, level: Option<u8>, from: &[u8], to: Option<&[u8]>, shape: &mut Shape) {
     assert!(shape.cells.insert(link.cell), "cell {} is there twice", link.cell);
-    let Some(node) = link.node.get() else { return };
+    let Some(node) = link.slot.get() else { return };
     assert_eq!((link.len, link.bytes), node.count());
     assert!(level.is_none_or(|level| level == node.level()));
     match &**node {
