@@ -1,8 +1,8 @@
 //! What part of the requests of a trace does each eviction policy answer, beside two caches and the published S3-FIFO?
 //!
 //! The memory itself is run, one shard, bounded by entries: a read, and on a miss a fill. Sizes are 1, 5 and 10 % of a
-//! trace's distinct keys. Traces come from the folder `MPREG_TRACES`, by default `shared/traces` beside the workspace's
-//! parent, and zipf 0.9 over 1 M keys. Requests are 16.4 ms apart, the resolution of the LRU; nothing expires, costs or
+//! trace's distinct keys. Traces come from the folder `MPREG_TRACES`, by default `../shared/traces` of the
+//! workspace, and zipf 0.9 over 1 M keys. Requests are 16.4 ms apart, the resolution of the LRU; nothing expires, costs or
 //! depends, so `ttl` and `dependency_aware` fall back to the last use, and `cost_based` is left out.
 //!
 //! moka buffers its work; it is told to do it every 32 requests, and meanwhile holds up to 32 entries more than
@@ -165,14 +165,17 @@ impl Cache for Paper {
         while self.small.len() + self.main.len() >= self.capacity {
             self.evict();
         }
-        if ghost { self.main.push_back(key) } else { self.small.push_back(key) }
+        if ghost {
+            self.main.push_back(key)
+        } else {
+            self.small.push_back(key)
+        }
         false
     }
 }
 
 fn build(name: &str, entries: usize, keys: usize) -> Box<dyn Cache> {
-    let moka =
-        |every| Moka { cache: moka::sync::Cache::new(entries as u64), every, requests: 0 };
+    let moka = |every| Moka { cache: moka::sync::Cache::new(entries as u64), every, requests: 0 };
     match name {
         "s3-paper" => Box::new(Paper::new(entries, keys)),
         "quick_cache" => Box::new(QuickCache(quick_cache::unsync::Cache::new(entries))),
@@ -259,7 +262,8 @@ impl<'c> Table<'c> {
         print!("{:31} {:8}", "mean", "");
         self.sums.iter().for_each(|&sum| print!(" {:11.2}", mean(sum)));
         println!("  {:.2} by the best of each row", mean(self.best_sum));
-        let of = |name: &str| self.columns.iter().position(|column| *column == name).map(|at| mean(self.sums[at]));
+        let of =
+            |name: &str| self.columns.iter().position(|column| *column == name).map(|at| mean(self.sums[at]));
         let (Some(ours), Some(paper)) = (of("adaptive"), of("s3-paper")) else { return };
         let peers = PEERS.iter().filter_map(|peer| of(peer)).fold(f64::NEG_INFINITY, f64::max);
         let says = |met: bool| if met { "met" } else { "MISSED" };
@@ -269,9 +273,16 @@ impl<'c> Table<'c> {
             "GOAL at most {GOAL_ROW_POINTS} points below the better of s3-paper and moka; worst {points:.2} at {place}: {}",
             says(*points <= GOAL_ROW_POINTS)
         );
-        println!("STRETCH adaptive mean {ours:.2} >= s3-paper + 1.0 = {:.2}: {}", paper + 1.0, says(ours >= paper + 1.0));
+        println!(
+            "STRETCH adaptive mean {ours:.2} >= s3-paper + 1.0 = {:.2}: {}",
+            paper + 1.0,
+            says(ours >= paper + 1.0)
+        );
         let Worst { points, place } = &self.stretch;
-        println!("STRETCH never > 2 points below the best of a row; worst {points:.2} at {place}: {}", says(*points <= 2.0));
+        println!(
+            "STRETCH never > 2 points below the best of a row; worst {points:.2} at {place}: {}",
+            says(*points <= 2.0)
+        );
     }
 }
 

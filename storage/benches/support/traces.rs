@@ -44,7 +44,9 @@ fn read(path: &Path) -> Option<Trace> {
     let width = width.iter().find(|(start, _)| name.starts_with(start)).map(|(_, width)| *width);
     let keys: Vec<u64> = match width {
         Some(width) => bytes.chunks_exact(width).map(big_endian).collect(),
-        None => String::from_utf8_lossy(&bytes).split_whitespace().filter_map(|key| key.parse().ok()).collect(),
+        None => {
+            String::from_utf8_lossy(&bytes).split_whitespace().filter_map(|key| key.parse().ok()).collect()
+        }
     };
     let mut numbers: HashMap<u64, u32> = HashMap::new();
     let mut number = |key| {

@@ -32,10 +32,10 @@ mod queue;
 mod ranked;
 mod s3fifo;
 mod s4lru;
-mod ttl;
-mod tuning;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod ttl;
+mod tuning;
 
 use std::fmt::Debug;
 
@@ -44,8 +44,8 @@ use super::hash::Fragment;
 use super::index::{Index, Resident};
 use queue::Queue;
 
-pub use kind::PolicyKind;
 pub(super) use kind::Common;
+pub use kind::PolicyKind;
 
 /// What an entry weighs in the bound that evicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

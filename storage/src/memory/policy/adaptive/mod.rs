@@ -139,7 +139,8 @@ impl Advisor {
 
     /// Chooses the rate and the size of the shadows for this many entries.
     fn fit(&self, panel: &mut Panel, sampling: &Sampling, entries: u64) {
-        let wanted = entries.div_ceil(self.shadow_entries_max).next_power_of_two().min(u64::from(NOTHING) / 2);
+        let wanted =
+            entries.div_ceil(self.shadow_entries_max).next_power_of_two().min(u64::from(NOTHING) / 2);
         let rate = sampling.rate();
         if sampling.is_off() || wanted > rate || wanted * RATE_SLACK <= rate {
             *panel = Panel::new();

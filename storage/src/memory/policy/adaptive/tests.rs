@@ -53,7 +53,8 @@ fn the_rate_follows_the_number_of_entries() {
 #[test]
 fn small_memories_have_none_and_its_bytes_are_a_small_part() {
     assert!(Advisor::new(Arc::default(), (1 << 20) - 1, 0).is_none());
-    let part = |bytes_max: u64| Advisor::new(Arc::default(), bytes_max, 0).unwrap().bytes() * 1000 / bytes_max;
+    let part =
+        |bytes_max: u64| Advisor::new(Arc::default(), bytes_max, 0).unwrap().bytes() * 1000 / bytes_max;
     assert!(part(1 << 20) < 50, "{} permille", part(1 << 20));
     assert!(part(256 << 20) < 2, "{} permille", part(256 << 20));
 }
