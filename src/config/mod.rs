@@ -19,6 +19,7 @@ pub use layers::{Layers, Origin, Problem, Problems};
 pub use settings::{SETTINGS, Setting};
 
 use kind::Value;
+use mpreg_storage::memory::PolicyKind;
 use mpreg_storage::store::Level;
 
 /// The configuration of a node, checked.
@@ -41,8 +42,14 @@ pub struct Config {
     pub dir: PathBuf,
     /// Memory of the cache in bytes. Default 256 MiB.
     pub memory_bytes: u64,
-    /// Eviction policy, by its name.
-    pub policy: String,
+    /// Part of `memory_bytes` at which entries begin to leave, in thousandths. Default 1000.
+    pub pressure_permille: u64,
+    /// Entries in memory above which some leave; 0 = any number. Default 0.
+    pub entries_max: u64,
+    /// Entries leave only when both bounds are passed. Default false.
+    pub both_bounds: bool,
+    /// Which entries leave memory first. Default adaptive.
+    pub policy: PolicyKind,
     /// Size of a log segment in bytes. Default 64 MiB.
     pub segment_bytes: u64,
     /// How long an eventual write may stay unsynced. Default 10 ms.
@@ -106,7 +113,10 @@ impl Config {
             drain_timeout: values.time("server.drain_timeout"),
             dir: values.text("storage.dir").into(),
             memory_bytes: values.number("memory.limit"),
-            policy: values.text("memory.policy"),
+            pressure_permille: values.number("memory.memory_pressure_threshold"),
+            entries_max: values.number("memory.max_entries"),
+            both_bounds: values.flag("memory.enforce_both_limits"),
+            policy: values.policy(),
             segment_bytes: values.number("storage.segment_bytes"),
             sync_interval: values.time("storage.sync_interval"),
             checkpoint_bytes: values.optional("storage.checkpoint_bytes"),
@@ -207,6 +217,14 @@ impl Values {
 
     fn number(&self, name: &str) -> u64 {
         self.optional(name).expect("only optional settings may be auto")
+    }
+
+    fn policy(&self) -> PolicyKind {
+        let policy =
+            PolicyKind::parse(&self.text("memory.policy")).expect("the setting's words are the names");
+        let PolicyKind::S4Lru { .. } = policy else { return policy };
+        let segments = self.number("memory.s4lru_segments");
+        PolicyKind::S4Lru { segments: u8::try_from(segments).expect("the setting's maximum fits") }
     }
 
     fn size(&self, name: &str) -> usize {

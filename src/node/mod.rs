@@ -26,7 +26,6 @@ mod running;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use mpreg_storage::memory::PolicyKind;
 use mpreg_storage::store::{Options, Store};
 use tokio::net::TcpListener;
 
@@ -112,8 +111,11 @@ async fn open_store(config: &Config) -> Result<Store, Error> {
 fn store_options(config: &Config) -> Options {
     let us = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let mut options = Options::new(&config.dir);
-    options.memory_bytes = config.memory_bytes;
-    options.policy = if config.policy == "lru" { PolicyKind::Lru } else { PolicyKind::S3Fifo };
+    let pressing = u128::from(config.memory_bytes) * u128::from(config.pressure_permille) / 1000;
+    options.memory_bytes = u64::try_from(pressing).expect("a part of 64 bits");
+    options.entries_max = config.entries_max;
+    options.both_bounds = config.both_bounds;
+    options.policy = config.policy;
     options.segment_bytes = config.segment_bytes;
     options.sync_interval_us = us(config.sync_interval);
     options.checkpoint_bytes = config.checkpoint_bytes;

@@ -1,8 +1,8 @@
 //! What part of the requests of a trace does each eviction policy answer, beside two caches and the published S3-FIFO?
 //!
 //! The memory itself is run, one shard, bounded by entries: a read, and on a miss a fill. Sizes are 1, 5 and 10 % of a
-//! trace's distinct keys. Traces come from the folder `MPREG_TRACES`, by default `shared/traces` beside the workspace's
-//! parent, and zipf 0.9 over 1 M keys. Requests are 16.4 ms apart, the resolution of the LRU; nothing expires, costs or
+//! trace's distinct keys. Traces come from the folder `MPREG_TRACES`, by default `../shared/traces` of the
+//! workspace, and zipf 0.9 over 1 M keys. Requests are 16.4 ms apart, the resolution of the LRU; nothing expires, costs or
 //! depends, so `ttl` and `dependency_aware` fall back to the last use, and `cost_based` is left out.
 //!
 //! moka buffers its work; it is told to do it every 32 requests, and meanwhile holds up to 32 entries more than

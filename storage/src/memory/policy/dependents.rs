@@ -13,7 +13,7 @@ use crate::record::{Extras, KeyParts};
 
 /// One counter in each row for this many bytes of memory: a tenth of a percent of it for both.
 const BYTES_PER_COUNTER: u64 = 4096;
-const COUNTERS_MIN: u64 = 1024;
+const COUNTERS_MIN: u64 = 16;
 const COUNTERS_MAX: u64 = 1 << 20;
 
 #[derive(Debug)]
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn dependents_are_counted_and_counted_out() {
-        let dependents = Dependents::new(0, 7);
+        let dependents = Dependents::new(1 << 22, 7);
         let parent = entry(&Key::with_version("in\"put", "x:y", "v2").unwrap(), "[]");
         let child = entry(&Key::new("a", "b").unwrap(), r#"["in\"put:x:y:v2","other:z:v1.0.0"]"#);
         assert_eq!(dependents.count(&parent), 0);
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn estimates_are_never_too_low_and_a_full_counter_stays() {
-        let dependents = Dependents::new(0, 7);
+        let dependents = Dependents::new(1 << 22, 7);
         let name = |number: usize| Key::new("n", &number.to_string()).unwrap();
         let child = |number: usize| entry(&name(number), &format!(r#"["n:{}:v1.0.0"]"#, number % 5000));
         (0..20_000).for_each(|number| dependents.add(&child(number)));
@@ -130,6 +130,6 @@ mod tests {
     #[test]
     fn memory_is_a_tenth_of_a_percent() {
         assert_eq!(Dependents::new(256 << 20, 1).bytes(), 256 << 10);
-        assert_eq!(Dependents::new(0, 1).bytes(), 4096);
+        assert_eq!(Dependents::new(0, 1).bytes(), 64);
     }
 }

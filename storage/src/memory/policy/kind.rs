@@ -12,7 +12,7 @@ use super::{Policy, Scale, cost, dependency, lfu, lru, s3fifo, s4lru, ttl};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum PolicyKind {
-    /// [`PolicyKind::S3Fifo`], steered: five tunings of it run beside the memory on a sample of the keys, and the one
+    /// [`PolicyKind::S3Fifo`], steered: six tunings of it run beside the memory on a sample of the keys, and the one
     /// that would have hit most is used.
     #[default]
     Adaptive,
@@ -45,6 +45,19 @@ impl PolicyKind {
     /// Every name [`PolicyKind::parse`] knows: ours, then the protocol's.
     pub const NAMES: &[&str] =
         &["adaptive", "s3fifo", "lru", "lfu", "s4lru", "cost_based", "ttl", "dependency_aware"];
+
+    /// One of each, for tests that hold for all.
+    #[cfg(all(test, not(loom)))]
+    pub(in crate::memory) const ALL: [PolicyKind; 8] = [
+        PolicyKind::Adaptive,
+        PolicyKind::S3Fifo,
+        PolicyKind::Lru,
+        PolicyKind::Lfu,
+        PolicyKind::S4Lru { segments: SEGMENTS_DEFAULT },
+        PolicyKind::CostBased,
+        PolicyKind::Ttl,
+        PolicyKind::DependencyAware,
+    ];
 
     /// The policy of a name in [`PolicyKind::NAMES`]; `s4lru` with 4 segments.
     #[must_use]
