@@ -70,3 +70,8 @@ pub const COLD_KEYS_MAX: usize = 256;
 pub const COLD_HOPS_MAX: usize = 16;
 /// How long a stop waits for connections to finish.
 pub const DRAIN_MS: u64 = 30_000;
+
+/// Most text of one RPC that stands in one place: the arguments of a command with results in them, or a result.
+pub const RPC_TEXT_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
+/// Results one RPC keeps for its later levels, all together.
+pub const RPC_RESULTS_BYTES_MAX: usize = 64 * 1024 * 1024;

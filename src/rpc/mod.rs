@@ -3,6 +3,11 @@
 //! Whole graphs of commands, registries and workers come with the RPC issue; a request that would need them gets
 //! an error, never a result that ignores part of it.
 
+pub mod graph;
+mod names;
+mod resolve;
+pub mod version;
+
 use mpreg_storage::json::Text;
 
 use crate::protocol::rpc::{
