@@ -75,3 +75,13 @@ pub const DRAIN_MS: u64 = 30_000;
 pub const RPC_TEXT_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 /// Results one RPC keeps for its later levels, all together.
 pub const RPC_RESULTS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Longest name, id, tag or resource of a function.
+pub const FUNCTION_NAME_BYTES_MAX: usize = 256;
+/// Most tags, resources, parameters, examples or dependencies of one function.
+pub const FUNCTION_LABELS_MAX: usize = 64;
+/// Longest documentation of a function, and longest declaration a worker sends.
+pub const FUNCTION_DECLARATION_BYTES_MAX: usize = 64 * 1024;
+/// Functions of a node, each version counted.
+pub const FUNCTIONS_MAX: usize = 100_000;
+/// Versions of one function.
+pub const FUNCTION_VERSIONS_MAX: usize = 64;
