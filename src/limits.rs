@@ -71,6 +71,19 @@ pub const COLD_HOPS_MAX: usize = 16;
 /// How long a stop waits for connections to finish.
 pub const DRAIN_MS: u64 = 30_000;
 
+/// Bytes that may wait for a connection to read; a push beyond is refused, and its sender must deal with that.
+pub const OUTBOX_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// No connection's queue ever holds more, its last and largest message included.
+pub const OUTBOX_BYTES_HARD: usize = 32 * 1024 * 1024;
+/// What a queue may hold without a part of the shared memory budget, and the step in which it takes parts of it.
+pub const OUTBOX_KEEP_BYTES: usize = 64 * 1024;
+/// A queue that grew to more places than this is given back once it is empty.
+pub const OUTBOX_KEEP_MESSAGES: usize = 256;
+/// Calls of one connection without a reply; beyond, nothing more is read from it.
+pub const CALLS_MAX: usize = 1_024;
+/// Bytes of the requests of those calls; beyond, nothing more is read either.
+pub const CALL_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// Most text of one RPC that stands in one place: the arguments of a command with results in them, or a result.
 pub const RPC_TEXT_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 /// Results one RPC keeps for its later levels, all together.

@@ -91,7 +91,7 @@ impl Service for Desk {
     fn handle_cold(&mut self, message: &[u8], reply: &mut Reply<'_>) {
         self.begin_run();
         let parsed = self.read(message);
-        if self.dispatch(&parsed, Patience::Blocking, reply) != Step::Done {
+        if matches!(self.dispatch(&parsed, Patience::Blocking, reply), Step::Cold | Step::Busy) {
             // Blocking answers are final; should one not be, the message is refused rather than lost.
             self.refuse(message, Error::Overloaded, reply.out);
         }
