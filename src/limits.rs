@@ -98,3 +98,38 @@ pub const FUNCTION_DECLARATION_BYTES_MAX: usize = 64 * 1024;
 pub const FUNCTIONS_MAX: usize = 100_000;
 /// Versions of one function.
 pub const FUNCTION_VERSIONS_MAX: usize = 64;
+
+/// Requests of a node that run apart from their connections; more are answered `unavailable`.
+pub const RPC_REQUESTS_MAX: usize = 32 * 1024;
+/// Memory of those requests' arguments.
+pub const RPC_REQUESTS_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Commands of a node that run at once; more wait, up to the time limit of their request.
+pub const RPC_RUNNING_MAX: usize = 32 * 1024;
+/// Workers connected to a node.
+pub const WORKERS_MAX: usize = 10_000;
+/// Functions in one registration of a worker.
+pub const WORKER_FUNCTIONS_MAX: usize = 1024;
+/// Calls that wait for a busy worker; more are answered `unavailable`.
+pub const WORKER_WAITING_MAX: usize = 16 * 1024;
+/// Calls a worker takes at once unless it says otherwise.
+pub const WORKER_IN_FLIGHT_DEFAULT: u64 = 16;
+/// Most calls a worker may take at once.
+pub const WORKER_IN_FLIGHT_MAX: u64 = 1024;
+/// How long a worker may be silent unless it says otherwise, in milliseconds.
+pub const WORKER_LEASE_MS_DEFAULT: u64 = 15_000;
+/// Shortest lease.
+pub const WORKER_LEASE_MS_MIN: u64 = 1_000;
+/// Longest lease.
+pub const WORKER_LEASE_MS_MAX: u64 = 600_000;
+/// How often leases are looked at.
+pub const WORKER_LEASE_STEP_MS: u64 = 250;
+/// A TCP peer that has ended its sending side gets the replies that are ready within this; then it counts as gone.
+pub const HALF_CLOSED_MS: u64 = 2_000;
+/// Entries of one page of a discovery function unless the caller says otherwise.
+pub const PAGE_ENTRIES_DEFAULT: usize = 200;
+/// Most entries of one page.
+pub const PAGE_ENTRIES_MAX: usize = 2_000;
+/// Rules of the namespace policy.
+pub const POLICY_RULES_MAX: usize = 1_000;
+/// Entries the audits keep.
+pub const AUDIT_ENTRIES_MAX: usize = 1_000;

@@ -101,6 +101,15 @@ pub static SETTINGS: &[Setting] = &[
         "largest message; clients take no more than 20MiB",
     ),
     setting("limits.memory", size(MIB, 1024 * GIB), "512MiB", "request and reply memory of all connections"),
+    setting("node.cluster", Kind::Text, "mpreg", "name of the cluster this node belongs to"),
+    setting("node.resources", Kind::Texts, "", "what functions may need and this node has"),
+    setting(
+        "node.advertise",
+        Kind::Texts,
+        "",
+        "URLs clients are told to use, such as wss://cache.example.com; default those listened on",
+    ),
+    setting("rpc.timeout", time(1, DAY_MS), "30s", "how long an RPC may take"),
     setting("log.filter", Kind::Text, "info", "what is logged, in the syntax of RUST_LOG"),
     setting(
         "log.format",

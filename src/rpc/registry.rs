@@ -99,6 +99,17 @@ impl Registry {
         Ok(function)
     }
 
+    /// Puts back a version that another one of workers has replaced.
+    pub(super) fn restore(&self, function: Arc<Function>) {
+        let mut table = self.write();
+        let versions = table.by_name.get_mut(&function.name);
+        let known = versions
+            .and_then(|versions| versions.functions.iter_mut().find(|known| known.version == function.version));
+        if let Some(known) = known {
+            *known = function;
+        }
+    }
+
     /// Forgets one version; `None` when it was not there.
     pub(crate) fn remove(&self, name: &str, version: Version) -> Option<Arc<Function>> {
         self.write().remove(name, version)
@@ -190,7 +201,7 @@ impl Versions {
             Ok(place) => {
                 let both_workers = matches!(
                     (&self.functions[place].code, &function.code),
-                    (Code::Workers, Code::Workers)
+                    (Code::Workers(_), Code::Workers(_))
                 );
                 if !both_workers {
                     let (name, version) = (function.name.clone(), function.version);
@@ -289,12 +300,12 @@ mod tests {
     #[test]
     fn workers_share_a_version_and_take_none_from_others() {
         let registry = Registry::default();
-        registry.add(function(json!({"name": "f", "doc": "old"}), Code::Workers)).unwrap();
-        registry.add(function(json!({"name": "f", "doc": "new"}), Code::Workers)).unwrap();
+        registry.add(function(json!({"name": "f", "doc": "old"}), Code::Workers(0))).unwrap();
+        registry.add(function(json!({"name": "f", "doc": "new"}), Code::Workers(0))).unwrap();
         assert_eq!(registry.version("f", Version::DEFAULT).unwrap().shapes.headline, "new");
         assert_eq!(registry.count(), 1);
         registry.add(versioned("g", "1")).unwrap();
-        assert!(registry.add(function(json!({"name": "g"}), Code::Workers)).is_err());
+        assert!(registry.add(function(json!({"name": "g"}), Code::Workers(0))).is_err());
     }
 
     #[test]

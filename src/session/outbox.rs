@@ -123,6 +123,8 @@ struct Shared {
     signal: Arc<Signal>,
     /// Told whenever bytes have been written.
     room: Notify,
+    /// Told once, when the connection has ended.
+    ended: Notify,
     calls: AtomicUsize,
     call_bytes: AtomicUsize,
 }
@@ -148,7 +150,7 @@ impl Outbox {
         let queue = Queue { waiting: VecDeque::new(), bytes: 0, lease, closed: false };
         let (calls, call_bytes) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let queue = Mutex::new(queue);
-        Outbox { shared: Arc::new(Shared { queue, signal, room: Notify::new(), calls, call_bytes }) }
+        Outbox { shared: Arc::new(Shared { queue, signal, room: Notify::new(), ended: Notify::new(), calls, call_bytes }) }
     }
 
     /// An outbox nobody takes from.
@@ -238,6 +240,16 @@ impl Outbox {
         }
     }
 
+    /// Resolves when the connection has ended.
+    pub(crate) async fn ended(&self) {
+        let mut told = std::pin::pin!(self.shared.ended.notified());
+        // Enabled before looking, so that an end in between is not missed.
+        told.as_mut().enable();
+        if !self.closed() {
+            told.await;
+        }
+    }
+
     /// Registers a call whose reply will come through this outbox. `request_bytes` is what its request keeps in
     /// memory, `otherwise` the reply should the call end without one.
     pub(crate) fn call(&self, request_bytes: usize, otherwise: impl Into<Bytes>) -> Call {
@@ -289,6 +301,7 @@ impl Outbox {
         };
         drop(waiting);
         self.shared.room.notify_waiters();
+        self.shared.ended.notify_waiters();
     }
 }
 

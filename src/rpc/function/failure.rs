@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::protocol::rpc::{
-    self, COMMAND_NOT_FOUND, DENIED, EXECUTION_FAILED, TIMED_OUT, UNAVAILABLE, write_failure,
+    self, COMMAND_NOT_FOUND, EXECUTION_FAILED, TIMED_OUT, UNAVAILABLE, write_failure,
 };
 
 /// Longest text of a failure that is sent, in bytes.
@@ -70,12 +70,6 @@ impl Failure {
     pub(crate) fn unavailable(why: &str) -> Failure {
         let details = Some(why.to_owned());
         Failure { code: UNAVAILABLE, message: "unavailable".into(), kind: "Unavailable".into(), details }
-    }
-
-    /// Refused by policy.
-    pub(crate) fn denied(why: &str) -> Failure {
-        let details = Some(why.to_owned());
-        Failure { code: DENIED, message: "permission_denied".into(), kind: "PermissionDenied".into(), details }
     }
 
     /// The code of the protocol, such as 1003.

@@ -178,6 +178,12 @@ impl<'a> Bound<'a> {
         Ok(Bound { names, values })
     }
 
+    /// The text of an argument that must be there.
+    pub(crate) fn text(&self, place: usize) -> Result<&'a str, Failure> {
+        let name = self.names.get(place).map_or("?", String::as_str);
+        self.values.get(place).copied().flatten().ok_or_else(|| Failure::arguments(format!("missing argument '{name}'")))
+    }
+
     /// Reads the next argument. One that was left out is read as null where its type has that.
     fn read<T: DeserializeOwned>(&self, places: &mut std::ops::RangeFrom<usize>) -> Result<T, Failure> {
         let place = places.start;

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use declaration::{Declaration, Error as DeclarationError, Example, Kind, Parameter, Scope, Type};
-pub use declare::{Accept, Declare};
+pub use declare::{Accept, Declare, Prepared};
 pub use failure::Failure;
 pub use handler::{AsyncHandler, Bound, Fallible, Handler, Outcome, Plain, Running};
 pub(crate) use spec::{Shapes, hex};
@@ -46,8 +46,8 @@ pub(crate) enum Code {
     Async(Arc<AsyncCode>),
     /// Answers from what the node knows about itself.
     Builtin(Builtin),
-    /// Runs on one of the connected workers that registered it.
-    Workers,
+    /// Runs on one of the connected workers in this pool.
+    Workers(u64),
 }
 
 impl fmt::Debug for Code {
@@ -57,7 +57,7 @@ impl fmt::Debug for Code {
             Code::Blocking(_) => "Blocking",
             Code::Async(_) => "Async",
             Code::Builtin(_) => "Builtin",
-            Code::Workers => "Workers",
+            Code::Workers(_) => "Workers",
         })
     }
 }
