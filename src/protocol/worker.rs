@@ -123,11 +123,14 @@ fn read_register<'a>(reader: &mut Reader<'a>) -> Result<Message<'a>, Error> {
             "functions" => functions = fields.raw_array(1, "functions")?,
             "worker" => worker = fields.string(2, "worker")?,
             "max_in_flight" => {
-                max_in_flight =
-                    fields.enter(3, "max_in_flight")?.map(|reader| reader.unsigned("max_in_flight")).transpose()?;
+                max_in_flight = fields
+                    .enter(3, "max_in_flight")?
+                    .map(|reader| reader.unsigned("max_in_flight"))
+                    .transpose()?;
             }
             "lease_ms" => {
-                lease_ms = fields.enter(4, "lease_ms")?.map(|reader| reader.unsigned("lease_ms")).transpose()?;
+                lease_ms =
+                    fields.enter(4, "lease_ms")?.map(|reader| reader.unsigned("lease_ms")).transpose()?;
             }
             _ => fields.pass()?,
         }
@@ -149,7 +152,11 @@ fn read_other<'a>(role: &str, reader: &mut Reader<'a>) -> Result<Message<'a>, Er
     }
     reader.end()?;
     let u = read_request_id(u)?;
-    if role == "rpc-heartbeat" { Ok(Message::Heartbeat { u }) } else { Ok(Message::Unregister { u, functions }) }
+    if role == "rpc-heartbeat" {
+        Ok(Message::Heartbeat { u })
+    } else {
+        Ok(Message::Unregister { u, functions })
+    }
 }
 
 /// One call, as a worker gets it.
@@ -240,11 +247,20 @@ mod tests {
     fn the_other_messages() {
         let text = r#"{"role":"rpc-register","u":"r","worker":"w","functions":[{"name":"f"}],"max_in_flight":4,"lease_ms":null}"#;
         let Message::Register(register) = read(text) else { panic!() };
-        assert_eq!((register.functions, register.max_in_flight, register.lease_ms), (r#"[{"name":"f"}]"#, Some(4), None));
-        assert_eq!(read(r#"{"role":"rpc-heartbeat","u":"h","functions":5}"#), Message::Heartbeat { u: "\"h\"" });
+        assert_eq!(
+            (register.functions, register.max_in_flight, register.lease_ms),
+            (r#"[{"name":"f"}]"#, Some(4), None)
+        );
+        assert_eq!(
+            read(r#"{"role":"rpc-heartbeat","u":"h","functions":5}"#),
+            Message::Heartbeat { u: "\"h\"" }
+        );
         let some = read(r#"{"role":"rpc-unregister","u":"x","functions":["f"]}"#);
         assert_eq!(some, Message::Unregister { u: "\"x\"", functions: Some(r#"["f"]"#) });
-        assert_eq!(read(r#"{"role":"rpc-unregister","u":"x"}"#), Message::Unregister { u: "\"x\"", functions: None });
+        assert_eq!(
+            read(r#"{"role":"rpc-unregister","u":"x"}"#),
+            Message::Unregister { u: "\"x\"", functions: None }
+        );
         for bad in [
             r#"{"role":"rpc-register","u":"r"}"#,
             r#"{"role":"rpc-register","u":"r","functions":{}}"#,
@@ -258,8 +274,16 @@ mod tests {
     #[test]
     fn invocations_as_they_are_sent() {
         let mut out = Vec::new();
-        Invoke { id: 12, fun: "f\"", function_id: "m.f", version: "1.0.0", args: "[1.0]", kwargs: "{}", timeout_ms: 30_000 }
-            .write_into(&mut out);
+        Invoke {
+            id: 12,
+            fun: "f\"",
+            function_id: "m.f",
+            version: "1.0.0",
+            args: "[1.0]",
+            kwargs: "{}",
+            timeout_ms: 30_000,
+        }
+        .write_into(&mut out);
         assert_eq!(
             serde_json::from_slice::<Value>(&out).unwrap(),
             json!({"role": "rpc-invoke", "u": "i12", "fun": "f\"", "function_id": "m.f", "version": "1.0.0",

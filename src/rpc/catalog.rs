@@ -97,7 +97,8 @@ impl Catalog {
         let mut namespaces: Vec<&str> = changed().map(|function| function.namespace.as_str()).collect();
         namespaces.sort_unstable();
         namespaces.dedup();
-        let (node_id, message_id) = (&self.identity.node_id, format!("catalog_{}_{number}", self.identity.node_id));
+        let (node_id, message_id) =
+            (&self.identity.node_id, format!("catalog_{}_{number}", self.identity.node_id));
         let payload = self.delta_payload(&message_id, delta, &namespaces, now_us);
         let publish = |topic: &str| {
             let headers = r#"{"event":"catalog.delta"}"#;
@@ -133,7 +134,10 @@ impl Catalog {
         }
         let (added, removed) = (delta.added.len(), delta.removed.len());
         out.extend_from_slice(
-            format!(r#"}},"counts":{{"functions_added":{added},"functions_removed":{removed}}},"namespaces":"#).as_bytes(),
+            format!(
+                r#"}},"counts":{{"functions_added":{added},"functions_removed":{removed}}},"namespaces":"#
+            )
+            .as_bytes(),
         );
         array(&mut out, namespaces, |out, namespace| write::string(out, namespace));
         text_field(&mut out, "source_node", &self.identity.node_id);
@@ -242,7 +246,8 @@ pub(super) mod tests {
     fn watchers_hear_of_every_change_in_every_namespace_above_it() {
         let bus = Arc::new(Recorder::default());
         let catalog = Catalog::new(Identity::of("n1", "c1"), Arc::clone(&bus) as Arc<dyn Bus>);
-        catalog.change(1_500_000, |registry, delta| delta.added.push(registry.add(function("a.b.f")).unwrap()));
+        catalog
+            .change(1_500_000, |registry, delta| delta.added.push(registry.add(function("a.b.f")).unwrap()));
         catalog.change(2_000_000, |registry, delta| {
             delta.removed.extend(registry.remove("a.b.f", "1".parse().unwrap()));
         });
@@ -259,11 +264,23 @@ pub(super) mod tests {
         assert_eq!(added["published_at"], 1.5);
         let entry = &added["delta"]["functions"][0];
         assert_eq!(entry["identity"]["name"], "a.b.f");
-        for member in ["resources", "node_id", "cluster_id", "scope", "tags", "advertised_at", "ttl_seconds"] {
+        for member in ["resources", "node_id", "cluster_id", "scope", "tags", "advertised_at", "ttl_seconds"]
+        {
             assert!(!entry[member].is_null(), "{member}");
         }
-        for member in ["update_id", "cluster_id", "sent_at", "topics", "topic_removals", "queue_removals",
-            "service_removals", "caches", "cache_removals", "cache_profile_removals", "node_removals"] {
+        for member in [
+            "update_id",
+            "cluster_id",
+            "sent_at",
+            "topics",
+            "topic_removals",
+            "queue_removals",
+            "service_removals",
+            "caches",
+            "cache_removals",
+            "cache_profile_removals",
+            "node_removals",
+        ] {
             assert!(!added["delta"][member].is_null(), "{member}");
         }
         assert_eq!(heard[3].2["delta"]["function_removals"][0]["identity"]["name"], "a.b.f");

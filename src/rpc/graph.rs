@@ -280,9 +280,8 @@ mod tests {
         };
         let (mut done, mut levels): (Vec<&str>, Vec<Vec<String>>) = (Vec::new(), Vec::new());
         while done.len() < names.len() {
-            let ready = |name: &&&str| {
-                !done.contains(*name) && needs(name).iter().all(|need| done.contains(need))
-            };
+            let ready =
+                |name: &&&str| !done.contains(*name) && needs(name).iter().all(|need| done.contains(need));
             let level: Vec<&str> = names.iter().filter(ready).copied().collect();
             if level.is_empty() {
                 return None;

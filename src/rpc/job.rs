@@ -46,7 +46,11 @@ pub(super) struct Job<'a> {
 
 impl<'a> Job<'a> {
     /// Orders the commands and finds their functions. Nothing has run when this fails.
-    pub(super) fn prepare(request: &Request<'a>, cluster_id: &str, registry: &Registry) -> Result<Job<'a>, Failure> {
+    pub(super) fn prepare(
+        request: &Request<'a>,
+        cluster_id: &str,
+        registry: &Registry,
+    ) -> Result<Job<'a>, Failure> {
         let names: Vec<Cow<'a, str>> = request.commands.iter().map(|command| command.name.decode()).collect();
         let nodes: Vec<Node<'_>> = request.commands.iter().zip(&names).map(node).collect();
         let plan = Plan::new(&nodes).map_err(refusal)?;
@@ -64,7 +68,8 @@ impl<'a> Job<'a> {
             });
         }
         // As upstream, a topic alone does nothing.
-        let topic = request.intermediate_result_callback_topic.filter(|_| request.return_intermediate_results);
+        let topic =
+            request.intermediate_result_callback_topic.filter(|_| request.return_intermediate_results);
         let wishes = Wishes {
             intermediate: request.return_intermediate_results,
             summary: request.include_execution_summary,
@@ -94,9 +99,8 @@ impl<'a> Job<'a> {
 
     /// Whether all of it can run where the request is read.
     pub(super) fn is_quick(&self) -> bool {
-        let quick = |task: &Task<'_>| {
-            matches!(task.function.code, Code::Quick(_)) && task.function.memo.is_none()
-        };
+        let quick =
+            |task: &Task<'_>| matches!(task.function.code, Code::Quick(_)) && task.function.memo.is_none();
         self.wishes.topic.is_none() && self.tasks.iter().all(quick)
     }
 
@@ -132,7 +136,9 @@ fn select(
     let name = command.fun.decode();
     let constraint = match command.version_constraint {
         None => Constraint::default(),
-        Some(text) => text.decode().parse().map_err(|error: super::version::Error| Failure::value(error.to_string()))?,
+        Some(text) => {
+            text.decode().parse().map_err(|error: super::version::Error| Failure::value(error.to_string()))?
+        }
     };
     if command.target_cluster.is_some_and(|cluster| cluster.decode() != cluster_id) {
         return Err(Failure::not_found(&name));

@@ -38,14 +38,22 @@ impl Ledger {
     pub(super) fn new(job: &Job<'_>) -> Ledger {
         let begun = Instant::now();
         let results = vec![None; job.tasks.len()];
-        Ledger { results, bytes: 0, levels: Vec::with_capacity(job.plan.level_count()), begun, level_begun: begun }
+        Ledger {
+            results,
+            bytes: 0,
+            levels: Vec::with_capacity(job.plan.level_count()),
+            begun,
+            level_begun: begun,
+        }
     }
 
     /// Keeps the result of a command.
     pub(super) fn put(&mut self, place: usize, result: String) -> Result<(), Failure> {
         self.bytes += result.len();
         if self.bytes > RPC_RESULTS_BYTES_MAX {
-            return Err(Failure::value(format!("the results of this request take more than {RPC_RESULTS_BYTES_MAX} bytes")));
+            return Err(Failure::value(format!(
+                "the results of this request take more than {RPC_RESULTS_BYTES_MAX} bytes"
+            )));
         }
         self.results[place] = Some(result);
         Ok(())
@@ -71,7 +79,12 @@ impl Ledger {
     /// Appends the reply of a request of which every level has finished.
     ///
     /// Fails when the reply is more than a client takes; `out` is then as it was.
-    pub(super) fn write_reply(&self, job: &Job<'_>, names: &Names<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
+    pub(super) fn write_reply(
+        &self,
+        job: &Job<'_>,
+        names: &Names<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
         let start = out.len();
         out.extend_from_slice(br#"{"role":"rpc-response","u":"#);
         out.extend_from_slice(job.u.as_bytes());

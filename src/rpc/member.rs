@@ -32,10 +32,13 @@ impl Member {
             Message::Register(register) => {
                 let now_us = self.rpc.now_us();
                 let registered = self.rpc.workers.register(self.worker, reply.outbox, register, now_us);
-                (register.u, registered.map(|(worker, answer)| {
-                    self.worker = Some(worker);
-                    answer
-                }))
+                (
+                    register.u,
+                    registered.map(|(worker, answer)| {
+                        self.worker = Some(worker);
+                        answer
+                    }),
+                )
             }
             Message::Unregister { u, functions } => (*u, self.unregister(*functions)),
             Message::Heartbeat { u } => (*u, self.renew()),
@@ -88,7 +91,9 @@ impl Drop for Member {
 
 /// Tells a worker that it is none: it has not registered, or its lease has ended.
 fn no_worker() -> Failure {
-    Failure::not_found("no functions are registered by this connection, or its lease has ended: register again")
+    Failure::not_found(
+        "no functions are registered by this connection, or its lease has ended: register again",
+    )
 }
 
 /// The members of `answer` are the `r` of the reply.

@@ -169,10 +169,9 @@ impl Rpc {
     /// Forgets a Rust function; `false` when there is none, or it is not one of the program's own.
     pub(crate) fn unregister(&self, name: &str, version: Version) -> bool {
         self.catalog.change(self.now_us(), |registry, delta| {
-            let foreign = |code: &function::Code| {
-                matches!(code, function::Code::Workers(_) | function::Code::Builtin(_))
-            };
-            if registry.version(name, version).is_none_or(|known| foreign(&known.code)) {
+            let foreign =
+                |known: &Function| known.builtin || matches!(known.code, function::Code::Workers(_));
+            if registry.version(name, version).is_none_or(|known| foreign(&known)) {
                 return false;
             }
             delta.removed.extend(registry.remove(name, version));
@@ -230,7 +229,9 @@ impl Rpc {
         if task.function.memo.is_none() || wishes.intermediate || wishes.summary {
             return false;
         }
-        let Some((result, lsn)) = self.memos.look(&task.function, &task.args, &task.kwargs) else { return false };
+        let Some((result, lsn)) = self.memos.look(&task.function, &task.args, &task.kwargs) else {
+            return false;
+        };
         reply.seen.saw(lsn, false);
         write_success(reply.out, &job.u, [(&*task.label, result.as_bytes())]);
         true

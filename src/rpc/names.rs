@@ -97,8 +97,7 @@ impl<'a> Iterator for Strings<'a> {
                 continue;
             }
             let quoted = &self.text[start..end];
-            let text =
-                if escaped { decode(quoted) } else { Cow::Borrowed(&self.text[start + 1..end - 1]) };
+            let text = if escaped { decode(quoted) } else { Cow::Borrowed(&self.text[start + 1..end - 1]) };
             return Some(Found { start, end, text });
         }
     }

@@ -103,8 +103,9 @@ impl Registry {
     pub(super) fn restore(&self, function: Arc<Function>) {
         let mut table = self.write();
         let versions = table.by_name.get_mut(&function.name);
-        let known = versions
-            .and_then(|versions| versions.functions.iter_mut().find(|known| known.version == function.version));
+        let known = versions.and_then(|versions| {
+            versions.functions.iter_mut().find(|known| known.version == function.version)
+        });
         if let Some(known) = known {
             *known = function;
         }
@@ -164,7 +165,9 @@ impl Table {
         }
         let count = self.count;
         match self.by_name.entry(name.clone()) {
-            Entry::Vacant(_) if count >= FUNCTIONS_MAX => return Err(Error::Full { what: "functions", count }),
+            Entry::Vacant(_) if count >= FUNCTIONS_MAX => {
+                return Err(Error::Full { what: "functions", count });
+            }
             Entry::Vacant(place) => {
                 self.names.insert(id.clone(), name.clone());
                 place.insert(Versions { function_id: id.clone(), functions: vec![function] });
@@ -267,8 +270,11 @@ mod tests {
     #[test]
     fn ids_and_resources_select_too() {
         let registry = Registry::default();
-        registry.add(function(json!({"name": "f", "function_id": "math.f", "version": "2"}), quick())).unwrap();
-        let gpu = json!({"name": "f", "function_id": "math.f", "version": "1", "resources": ["gpu", "big", "gpu"]});
+        registry
+            .add(function(json!({"name": "f", "function_id": "math.f", "version": "2"}), quick()))
+            .unwrap();
+        let gpu =
+            json!({"name": "f", "function_id": "math.f", "version": "1", "resources": ["gpu", "big", "gpu"]});
         registry.add(function(gpu, quick())).unwrap();
         let select = |function_id, resources: &[&str]| {
             let resources: Vec<String> = resources.iter().map(|&name| name.to_owned()).collect();
@@ -287,7 +293,8 @@ mod tests {
     fn names_and_ids_belong_together() {
         let registry = Registry::default();
         registry.add(function(json!({"name": "f", "function_id": "one"}), quick())).unwrap();
-        let other = registry.add(function(json!({"name": "f", "function_id": "two", "version": "2"}), quick()));
+        let other =
+            registry.add(function(json!({"name": "f", "function_id": "two", "version": "2"}), quick()));
         assert!(matches!(other, Err(Error::OtherId { .. })));
         let taken = registry.add(function(json!({"name": "g", "function_id": "one"}), quick()));
         assert!(matches!(taken, Err(Error::IdTaken { .. })));

@@ -163,7 +163,8 @@ mod tests {
             }
             Value::Array(elements) => elements.iter().map(|element| substitute(element, finished)).collect(),
             Value::Object(members) => {
-                let replaced = members.iter().map(|(name, member)| (name.clone(), substitute(member, finished)));
+                let replaced =
+                    members.iter().map(|(name, member)| (name.clone(), substitute(member, finished)));
                 Value::Object(replaced.collect())
             }
             other => other.clone(),

@@ -26,7 +26,9 @@ pub(super) fn run_quick(job: &Job<'_>, now_us: u64, out: &mut Vec<u8>) -> Result
             let place = place(&names, &task.name);
             let args = ledger.resolve(&task.args, place, &names)?;
             let kwargs = ledger.resolve(&task.kwargs, place, &names)?;
-            let Code::Quick(code) = &task.function.code else { unreachable!("the job was asked whether it is quick") };
+            let Code::Quick(code) = &task.function.code else {
+                unreachable!("the job was asked whether it is quick")
+            };
             let result = guarded(&task.function.name, || code(&args, &kwargs))?;
             ledger.put(place, result)?;
         }

@@ -143,7 +143,8 @@ impl FromStr for Constraint {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Constraint, Error> {
-        let bare = text.trim().trim_matches(|character| matches!(character, '(' | ')')).replace("version", "");
+        let bare =
+            text.trim().trim_matches(|character| matches!(character, '(' | ')')).replace("version", "");
         let mut constraint = Constraint::default();
         for term in bare.split(',').map(str::trim).filter(|term| !term.is_empty()) {
             let operator = [">=", "<=", "==", "=", "<", ">"].iter().find(|sign| term.starts_with(**sign));
@@ -174,7 +175,8 @@ mod tests {
         assert_eq!(version("1.2.3").to_string(), "1.2.3");
         assert_eq!(version("01.002"), version("1.2"));
         assert!(version("1.10.0") > version("1.9.9"));
-        for bad in ["", "v", "vv1", "1.2.3.4", "1..2", "1.", ".1", "-1", "+1", "1.0-rc1", "1.x", "1 .0", "V1"] {
+        for bad in ["", "v", "vv1", "1.2.3.4", "1..2", "1.", ".1", "-1", "+1", "1.0-rc1", "1.x", "1 .0", "V1"]
+        {
             assert!(bad.parse::<Version>().is_err(), "{bad}");
         }
         assert!("99999999999999999999".parse::<Version>().is_err());

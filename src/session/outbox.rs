@@ -150,13 +150,37 @@ impl Outbox {
         let queue = Queue { waiting: VecDeque::new(), bytes: 0, lease, closed: false };
         let (calls, call_bytes) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let queue = Mutex::new(queue);
-        Outbox { shared: Arc::new(Shared { queue, signal, room: Notify::new(), ended: Notify::new(), calls, call_bytes }) }
+        Outbox {
+            shared: Arc::new(Shared {
+                queue,
+                signal,
+                room: Notify::new(),
+                ended: Notify::new(),
+                calls,
+                call_bytes,
+            }),
+        }
     }
 
     /// An outbox nobody takes from.
     #[cfg(test)]
     pub(crate) fn detached() -> Outbox {
         Outbox::new(Arc::default(), crate::transport::budget::Budget::new(usize::MAX).lease())
+    }
+
+    /// What waits, as text, taken out as if it had been written.
+    #[cfg(test)]
+    pub(crate) fn drain(&self) -> Vec<String> {
+        let mut taken = VecDeque::new();
+        self.take(&mut taken);
+        let text = |push: &Push| {
+            let mut out = Vec::new();
+            push.write_into(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        let texts = taken.iter().map(text).collect();
+        self.written(taken.into_iter());
+        texts
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

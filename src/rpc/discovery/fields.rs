@@ -33,7 +33,11 @@ impl Fields {
             (None | Some(Value::Null), None) => Map::new(),
             (Some(Value::Object(members)), None) => members,
             (Some(_), None) => return Err(Failure::arguments(format!("{fun}() takes one object"))),
-            _ => return Err(Failure::arguments(format!("{fun}() takes at most 1 argument, {count} were given"))),
+            _ => {
+                return Err(Failure::arguments(format!(
+                    "{fun}() takes at most 1 argument, {count} were given"
+                )));
+            }
         };
         members.extend(serde_json::from_str::<Map<String, Value>>(kwargs)?);
         members.retain(|_, value| !value.is_null());
@@ -97,9 +101,9 @@ impl Fields {
         let (offset, from_token) = match token {
             None => (0, None),
             Some(token) => {
-                let parts = token.split_once(':').and_then(|(offset, limit)| {
-                    Some((offset.parse().ok()?, limit.parse::<usize>().ok()?))
-                });
+                let parts = token
+                    .split_once(':')
+                    .and_then(|(offset, limit)| Some((offset.parse().ok()?, limit.parse::<usize>().ok()?)));
                 let (offset, limit) = parts.ok_or_else(|| wrong("page_token", "<offset>:<limit>"))?;
                 (offset, Some(limit))
             }
@@ -149,7 +153,10 @@ mod tests {
         let page = |kwargs: &str| read("[]", kwargs).unwrap().page();
         assert_eq!(page("{}").unwrap(), Page { offset: 0, limit: 200 });
         assert_eq!(page(r#"{"page_token": "40:20"}"#).unwrap(), Page { offset: 40, limit: 20 });
-        assert_eq!(page(r#"{"page_token": "40:20", "limit": 9999}"#).unwrap(), Page { offset: 40, limit: 2000 });
+        assert_eq!(
+            page(r#"{"page_token": "40:20", "limit": 9999}"#).unwrap(),
+            Page { offset: 40, limit: 2000 }
+        );
         for bad in [r#"{"limit": 0}"#, r#"{"limit": -1}"#, r#"{"limit": 1.5}"#, r#"{"page_token": "x"}"#] {
             assert_eq!(page(bad).unwrap_err().code(), 1003, "{bad}");
         }

@@ -59,7 +59,11 @@ pub(super) fn builtins() -> Vec<Function> {
         ("cluster_map", "Shows the nodes of the cluster.", cluster::cluster_map),
         ("cluster_map_v2", "Shows the nodes of the cluster that fit, page by page.", cluster::cluster_map_v2),
         ("catalog_query", "Lists entries of the catalog.", query::catalog_query),
-        ("catalog_watch", "Names the topic where changes of the catalog are published.", query::catalog_watch),
+        (
+            "catalog_watch",
+            "Names the topic where changes of the catalog are published.",
+            query::catalog_watch,
+        ),
         ("rpc_list", "Lists functions.", functions::rpc_list),
         ("rpc_describe", "Describes functions with their parameters.", functions::rpc_describe),
         ("rpc_describe_local", "Describes functions of this node.", functions::rpc_describe),
@@ -87,7 +91,12 @@ pub(super) fn builtins() -> Vec<Function> {
         .into_iter()
         .map(|(name, doc, code)| builtin(name, doc, payload(), Code::Builtin(code)))
         .collect();
-    functions.push(builtin("echo", "Returns its argument.", vec![any("arg", Kind::default())], Code::Quick(Arc::new(echo))));
+    functions.push(builtin(
+        "echo",
+        "Returns its argument.",
+        vec![any("arg", Kind::default())],
+        Code::Quick(Arc::new(echo)),
+    ));
     let all = vec![any("args", Kind::VarPositional)];
     functions.push(builtin("echos", "Returns its arguments as a list.", all, Code::Quick(Arc::new(echos))));
     functions
@@ -106,7 +115,9 @@ fn builtin(name: &str, doc: &str, parameters: Vec<Parameter>, code: Code) -> Fun
         tags: vec!["builtin".to_owned()],
         ..Declaration::default()
     };
-    Function::new(&declaration, code).expect("the declarations of built-in functions hold together")
+    let function = Function::new(&declaration, code);
+    let function = function.expect("the declarations of built-in functions hold together");
+    Function { builtin: true, ..function }
 }
 
 /// The element of a checked JSON array that has one.

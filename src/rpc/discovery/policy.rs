@@ -165,7 +165,8 @@ pub(super) fn problems(rules: &[Rule]) -> Vec<String> {
             found.push(format!("rule {index}: namespace {} has a rule already", rule.namespace));
         }
         let windows = rule.cutover_windows.iter();
-        for scope in rule.export_scopes.iter().chain(windows.clone().flat_map(|window| &window.export_scopes)) {
+        for scope in rule.export_scopes.iter().chain(windows.clone().flat_map(|window| &window.export_scopes))
+        {
             if Scope::read(scope).is_none() {
                 found.push(format!("rule {index}: unknown scope {scope}"));
             }
@@ -216,7 +217,10 @@ mod tests {
 
     #[test]
     fn bad_rules_are_named() {
-        assert!(problems(&rules(json!([{"namespace": "a", "export_scopes": ["zone"], "owners": null}]))).is_empty());
+        assert!(
+            problems(&rules(json!([{"namespace": "a", "export_scopes": ["zone"], "owners": null}])))
+                .is_empty()
+        );
         let bad = problems(&rules(json!([
             {"namespace": ""},
             {"namespace": "a"},
@@ -224,7 +228,10 @@ mod tests {
             {"namespace": "b", "cutover_windows": [{"starts_at": 5, "ends_at": 4}]},
         ])));
         assert_eq!(bad.len(), 4, "{bad:?}");
-        assert_eq!(problems(&vec![Rule { namespace: "x".into(), ..Rule::default() }; POLICY_RULES_MAX + 1]).len(), POLICY_RULES_MAX + 1);
+        assert_eq!(
+            problems(&vec![Rule { namespace: "x".into(), ..Rule::default() }; POLICY_RULES_MAX + 1]).len(),
+            POLICY_RULES_MAX + 1
+        );
     }
 
     #[test]
@@ -232,7 +239,14 @@ mod tests {
         let policy = Policy::default();
         for number in 0..AUDIT_ENTRIES_MAX + 5 {
             let timestamp = number as f64;
-            policy.note(Entry { event: "apply", timestamp, actor: None, valid: true, rule_count: 0, errors: vec![] });
+            policy.note(Entry {
+                event: "apply",
+                timestamp,
+                actor: None,
+                valid: true,
+                rule_count: 0,
+                errors: vec![],
+            });
         }
         let last = policy.audit(2);
         assert_eq!(last.len(), 2);

@@ -25,7 +25,10 @@ pub(super) fn catalog_query(rpc: &Rpc, fields: &Fields) -> Result<String, Failur
         // A lone cache has neither.
         Some("queues" | "queue") => entries(rpc, "queues", page, Vec::new()),
         Some("services" | "service") => entries(rpc, "services", page, Vec::new()),
-        Some(other) => Err(Failure::value(format!("unknown entry_type {:?}", other.chars().take(32).collect::<String>()))),
+        Some(other) => Err(Failure::value(format!(
+            "unknown entry_type {:?}",
+            other.chars().take(32).collect::<String>()
+        ))),
         None => Err(Failure::value("entry_type is required")),
     }
 }
@@ -99,9 +102,10 @@ fn cache_role(rpc: &Rpc) -> Value {
 
 fn cache_profile(rpc: &Rpc) -> Value {
     // A store that cannot tell has failed, which the node finds out by itself.
-    let (used, sync_ms) = rpc.store.stats().map_or((0.0, 0.0), |stats| {
-        (stats.memory.bytes as f64, stats.sync_mean_us as f64 / 1000.0)
-    });
+    let (used, sync_ms) = rpc
+        .store
+        .stats()
+        .map_or((0.0, 0.0), |stats| (stats.memory.bytes as f64, stats.sync_mean_us as f64 / 1000.0));
     let capacity = rpc.memory_bytes.max(1);
     let mut entry = labelled(rpc);
     for (name, value) in [
@@ -121,7 +125,8 @@ fn cache_profile(rpc: &Rpc) -> Value {
 /// `catalog_watch`: the topic of the deltas, narrowed to a namespace if one is given.
 pub(super) fn catalog_watch(rpc: &Rpc, fields: &Fields) -> Result<String, Failure> {
     let namespace = fields.text("namespace")?.filter(|namespace| !namespace.is_empty());
-    let topic = namespace.as_ref().map_or(DELTA_TOPIC.to_owned(), |namespace| format!("{DELTA_TOPIC}.{namespace}"));
+    let topic =
+        namespace.as_ref().map_or(DELTA_TOPIC.to_owned(), |namespace| format!("{DELTA_TOPIC}.{namespace}"));
     let cluster_id = fields.text("cluster_id")?.unwrap_or_else(|| rpc.catalog.identity.cluster_id.clone());
     let mut reply = object(json!({"topic": topic, "generated_at": rpc.now_s(), "cluster_id": cluster_id}));
     optional(&mut reply, "scope", fields.scope()?.map(Scope::as_str));

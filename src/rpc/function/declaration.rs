@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::types::TypeSpec;
-use crate::limits::{FUNCTION_NAME_BYTES_MAX, FUNCTION_LABELS_MAX, FUNCTION_DECLARATION_BYTES_MAX};
+use crate::limits::{FUNCTION_DECLARATION_BYTES_MAX, FUNCTION_LABELS_MAX, FUNCTION_NAME_BYTES_MAX};
 use crate::rpc::version::{self, Version};
 
 /// A function's declaration. Everything but the name has a default; an explicit null is one too.
@@ -294,7 +294,8 @@ mod tests {
     #[test]
     fn a_name_is_enough_and_nulls_are_defaults() {
         let short = read(json!({"name": "math.stats.mean"}));
-        let nulls = read(json!({"name": "math.stats.mean", "function_id": null, "version": null, "doc": null,
+        let nulls =
+            read(json!({"name": "math.stats.mean", "function_id": null, "version": null, "doc": null,
             "parameters": null, "resources": null, "idempotent": null, "pure": null, "scope": null}));
         assert_eq!(short, nulls);
         assert!(short.check().is_ok());

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::Code;
 use super::declaration::{Declaration, Example, Kind, Parameter, Type};
 use super::handler::{AsyncHandler, Bound, Handler};
 use super::types::TypeSpec;
-use super::Code;
 
 /// Who takes a finished function: a node before its start, or a running one.
 pub trait Accept: Sized {
@@ -142,7 +142,9 @@ impl<T: Accept> Declare<T> {
     pub fn async_handler<A, M, H: AsyncHandler<A, M>>(self, handler: H) -> T::Accepted {
         let (types, returns) = (H::parameters(), H::returns());
         self.finish(types, returns, |fun, names| {
-            Code::Async(Arc::new(move |args: &str, kwargs: &str| handler.call(&Bound::new(&fun, &names, args, kwargs)?)))
+            Code::Async(Arc::new(move |args: &str, kwargs: &str| {
+                handler.call(&Bound::new(&fun, &names, args, kwargs)?)
+            }))
         })
     }
 
@@ -153,7 +155,9 @@ impl<T: Accept> Declare<T> {
     ) -> T::Accepted {
         let (types, returns) = (H::parameters(), H::returns());
         self.finish(types, returns, |fun, names| {
-            wrap(Box::new(move |args: &str, kwargs: &str| handler.call(&Bound::new(&fun, &names, args, kwargs)?)))
+            wrap(Box::new(move |args: &str, kwargs: &str| {
+                handler.call(&Bound::new(&fun, &names, args, kwargs)?)
+            }))
         })
     }
 

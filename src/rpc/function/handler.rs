@@ -168,7 +168,9 @@ impl<'a> Bound<'a> {
         each_member(kwargs, |name, value| {
             let Some(place) = names.iter().position(|known| *known == name) else {
                 let name = &name[..name.floor_char_boundary(64)];
-                return Err(Failure::arguments(format!("{fun}() got an unexpected keyword argument '{name}'")));
+                return Err(Failure::arguments(format!(
+                    "{fun}() got an unexpected keyword argument '{name}'"
+                )));
             };
             if values[place].replace(value).is_some() {
                 return Err(Failure::arguments(format!("{fun}() got several values for argument '{name}'")));
@@ -181,7 +183,11 @@ impl<'a> Bound<'a> {
     /// The text of an argument that must be there.
     pub(crate) fn text(&self, place: usize) -> Result<&'a str, Failure> {
         let name = self.names.get(place).map_or("?", String::as_str);
-        self.values.get(place).copied().flatten().ok_or_else(|| Failure::arguments(format!("missing argument '{name}'")))
+        self.values
+            .get(place)
+            .copied()
+            .flatten()
+            .ok_or_else(|| Failure::arguments(format!("missing argument '{name}'")))
     }
 
     /// Reads the next argument. One that was left out is read as null where its type has that.
@@ -225,10 +231,17 @@ fn each_member<'a>(
 mod tests {
     use super::*;
 
-    fn run<A, M>(handler: impl Handler<A, M>, names: &[&str], args: &str, kwargs: &str) -> Result<String, String> {
+    fn run<A, M>(
+        handler: impl Handler<A, M>,
+        names: &[&str],
+        args: &str,
+        kwargs: &str,
+    ) -> Result<String, String> {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let bound = Bound::new("f", &names, args, kwargs);
-        bound.and_then(|bound| handler.call(&bound)).map_err(|failure| failure.details().unwrap_or("").to_owned())
+        bound
+            .and_then(|bound| handler.call(&bound))
+            .map_err(|failure| failure.details().unwrap_or("").to_owned())
     }
 
     #[test]
@@ -273,7 +286,10 @@ mod tests {
             (H::parameters().into_iter().map(|spec| spec.display).collect(), H::returns().display)
         }
         let handler = |_: Vec<String>, _: Option<f64>| -> Result<bool, Failure> { Ok(true) };
-        assert_eq!(types(&handler), (vec!["array[string]".to_owned(), "number".to_owned()], "boolean".to_owned()));
+        assert_eq!(
+            types(&handler),
+            (vec!["array[string]".to_owned(), "number".to_owned()], "boolean".to_owned())
+        );
     }
 
     #[tokio::test]

@@ -87,6 +87,8 @@ pub(crate) struct Function {
     pub(crate) memo: Option<Memo>,
     pub(crate) shapes: Shapes,
     pub(crate) code: Code,
+    /// The node's own: nobody takes it away.
+    pub(crate) builtin: bool,
 }
 
 impl Function {
@@ -111,11 +113,14 @@ impl Function {
             memo: declaration.memo_ttl().map(|ttl| Memo { ttl, dependencies }),
             shapes: Shapes::of(declaration, version, scope.as_str()),
             code,
+            builtin: false,
         })
     }
 
     /// Whether it has all of these.
     pub(crate) fn has_resources<T: AsRef<str>>(&self, wanted: &[T]) -> bool {
-        wanted.iter().all(|wanted| self.resources.binary_search_by(|own| own.as_str().cmp(wanted.as_ref())).is_ok())
+        wanted
+            .iter()
+            .all(|wanted| self.resources.binary_search_by(|own| own.as_str().cmp(wanted.as_ref())).is_ok())
     }
 }

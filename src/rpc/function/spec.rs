@@ -82,7 +82,8 @@ impl Shapes {
 fn documentation(declaration: &Declaration) -> (String, String) {
     let doc = declaration.doc.trim();
     let (first, rest) = doc.split_once('\n').unwrap_or((doc, ""));
-    let headline = if first.is_empty() { declaration.name.replace('_', " ") } else { first.trim().to_owned() };
+    let headline =
+        if first.is_empty() { declaration.name.replace('_', " ") } else { first.trim().to_owned() };
     (headline, rest.trim().to_owned())
 }
 
@@ -139,17 +140,32 @@ mod tests {
             "examples": [{"name": "small", "request": {"args": [1, 2]}, "response": 3}],
         }));
         let mut spec: Value = serde_json::from_str(&shapes.spec).unwrap();
-        assert_eq!(spec["identity"], json!({"name": "math.add", "function_id": "math.add", "version": "2.0.0"}));
+        assert_eq!(
+            spec["identity"],
+            json!({"name": "math.add", "function_id": "math.add", "version": "2.0.0"})
+        );
         assert_eq!(spec["namespace"], "math");
-        assert_eq!(spec["doc"], json!({"summary": "Adds two numbers.", "description": "No overflow.",
-            "param_docs": [{"name": "a", "description": "left"}], "return_doc": "the sum"}));
-        assert_eq!(spec["parameters"][0], json!({"name": "a", "kind": "positional_or_keyword",
+        assert_eq!(
+            spec["doc"],
+            json!({"summary": "Adds two numbers.", "description": "No overflow.",
+            "param_docs": [{"name": "a", "description": "left"}], "return_doc": "the sum"})
+        );
+        assert_eq!(
+            spec["parameters"][0],
+            json!({"name": "a", "kind": "positional_or_keyword",
             "type_spec": {"display": "integer", "args": [], "is_optional": false}, "required": true,
-            "default": {"has_default": false, "encoding": "none"}, "doc": "left"}));
-        assert_eq!(spec["parameters"][1]["default"], json!({"has_default": true, "encoding": "json", "json_value": 1}));
+            "default": {"has_default": false, "encoding": "none"}, "doc": "left"})
+        );
+        assert_eq!(
+            spec["parameters"][1]["default"],
+            json!({"has_default": true, "encoding": "json", "json_value": 1})
+        );
         assert_eq!(spec["parameters"][1]["required"], false);
         assert_eq!(spec["return_spec"]["type_spec"]["display"], "integer");
-        assert_eq!(spec["examples"][0], json!({"name": "small", "description": "", "request": {"args": [1, 2]}, "response": 3}));
+        assert_eq!(
+            spec["examples"][0],
+            json!({"name": "small", "description": "", "request": {"args": [1, 2]}, "response": 3})
+        );
         for member in ["resources", "tags", "scope", "capabilities", "spec_version"] {
             assert!(!spec[member].is_null(), "{member}");
         }
@@ -163,11 +179,14 @@ mod tests {
         let shapes = shapes(json!({"name": "warm_up", "parameters": [{"name": "a", "required": false}]}));
         assert_eq!(shapes.headline, "warm up");
         let summary: Value = serde_json::from_str(&shapes.summary).unwrap();
-        assert_eq!(summary, json!({
+        assert_eq!(
+            summary,
+            json!({
             "identity": {"name": "warm_up", "function_id": "warm_up", "version": "1.0.0"},
             "namespace": "", "summary": "warm up", "parameter_count": 1, "required_parameter_count": 0,
             "return_type": {"display": "any", "args": [], "is_optional": false},
-            "spec_version": "1", "spec_digest": shapes.digest}));
+            "spec_version": "1", "spec_digest": shapes.digest})
+        );
     }
 
     #[test]

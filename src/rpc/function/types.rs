@@ -54,7 +54,8 @@ impl TypeSpec {
         if let Some(inner) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
             return TypeSpec::array(vec![inner.split(';').next().unwrap_or(inner)]);
         }
-        let (path, parameters) = match name.split_once('<').map(|(path, rest)| (path, rest.strip_suffix('>'))) {
+        let (path, parameters) = match name.split_once('<').map(|(path, rest)| (path, rest.strip_suffix('>')))
+        {
             Some((path, Some(inner))) => (path, split(inner)),
             _ => (name, Vec::new()),
         };
@@ -67,15 +68,19 @@ impl TypeSpec {
             "bool" => TypeSpec::named("boolean"),
             "String" | "str" | "char" | "Cow" => TypeSpec::named("string"),
             "Value" if module.starts_with("serde_json") => TypeSpec::named("any"),
-            "Option" => parameters.first().map_or_else(|| TypeSpec::named("any"), |inner| TypeSpec {
-                is_optional: true,
-                ..TypeSpec::read(inner)
-            }),
-            "Box" | "Arc" | "Rc" => parameters.first().map_or_else(|| TypeSpec::named("any"), |inner| TypeSpec::read(inner)),
+            "Option" => parameters.first().map_or_else(
+                || TypeSpec::named("any"),
+                |inner| TypeSpec { is_optional: true, ..TypeSpec::read(inner) },
+            ),
+            "Box" | "Arc" | "Rc" => {
+                parameters.first().map_or_else(|| TypeSpec::named("any"), |inner| TypeSpec::read(inner))
+            }
             "Vec" | "VecDeque" | "HashSet" | "BTreeSet" => {
                 TypeSpec::array(parameters.into_iter().take(1).collect())
             }
-            "HashMap" | "BTreeMap" => TypeSpec::made_of("object", parameters.into_iter().skip(1).take(1).collect()),
+            "HashMap" | "BTreeMap" => {
+                TypeSpec::made_of("object", parameters.into_iter().skip(1).take(1).collect())
+            }
             _ => TypeSpec {
                 module: (!module.is_empty()).then(|| module.to_owned()),
                 qualname: Some(own.to_owned()),
@@ -144,7 +149,10 @@ mod tests {
         struct Order;
         let optional = TypeSpec::of::<Option<Vec<i64>>>();
         assert!(optional.is_optional);
-        assert_eq!((optional.display.as_str(), optional.args), ("array[integer]", vec!["integer".to_owned()]));
+        assert_eq!(
+            (optional.display.as_str(), optional.args),
+            ("array[integer]", vec!["integer".to_owned()])
+        );
         let own = TypeSpec::of::<Order>();
         assert_eq!((own.display.as_str(), own.qualname.as_deref()), ("Order", Some("Order")));
         assert!(own.module.is_some_and(|module| module.contains("types")));

@@ -29,7 +29,8 @@ impl Hub {
         now_us: u64,
     ) -> Result<(WorkerId, Value), Failure> {
         let offered = functions(message.functions)?;
-        let clamped = |given: Option<u64>, default: u64, min: u64, max: u64| given.unwrap_or(default).clamp(min, max);
+        let clamped =
+            |given: Option<u64>, default: u64, min: u64, max: u64| given.unwrap_or(default).clamp(min, max);
         let in_flight_max = clamped(message.max_in_flight, WORKER_IN_FLIGHT_DEFAULT, 1, WORKER_IN_FLIGHT_MAX);
         let lease_ms =
             clamped(message.lease_ms, WORKER_LEASE_MS_DEFAULT, WORKER_LEASE_MS_MIN, WORKER_LEASE_MS_MAX);
@@ -83,12 +84,17 @@ fn functions(text: &str) -> Result<Vec<Function>, Failure> {
     let offered: Vec<Declaration> = serde_json::from_str(text)?;
     if offered.len() > WORKER_FUNCTIONS_MAX {
         let count = offered.len();
-        return Err(Failure::value(format!("{count} functions at once, the limit is {WORKER_FUNCTIONS_MAX}")));
+        return Err(Failure::value(format!(
+            "{count} functions at once, the limit is {WORKER_FUNCTIONS_MAX}"
+        )));
     }
     if text.len() > FUNCTION_DECLARATION_BYTES_MAX * offered.len().max(1) {
         return Err(Failure::value("the declarations are too long"));
     }
-    Ok(offered.iter().map(|declaration| Function::new(declaration, Code::Workers(0))).collect::<Result<_, _>>()?)
+    Ok(offered
+        .iter()
+        .map(|declaration| Function::new(declaration, Code::Workers(0)))
+        .collect::<Result<_, _>>()?)
 }
 
 /// A function in the registry whose worker has not joined yet.

@@ -164,7 +164,9 @@ impl State {
 
     /// The worker serves this pool from now on.
     pub(super) fn join(&mut self, id: WorkerId, pool: PoolId, resources: Vec<String>) {
-        let (Some(worker), Some(pool_of)) = (self.workers.get_mut(&id), self.pools.get_mut(&pool)) else { return };
+        let (Some(worker), Some(pool_of)) = (self.workers.get_mut(&id), self.pools.get_mut(&pool)) else {
+            return;
+        };
         if worker.serves.insert(pool, resources).is_none() {
             pool_of.members.push(id);
         }
@@ -184,7 +186,8 @@ impl State {
     pub(super) fn leave(&mut self, id: WorkerId, name: Option<&str>) -> Vec<Lost> {
         let Some(worker) = self.workers.get_mut(&id) else { return Vec::new() };
         let pools = &self.pools;
-        let named = |pool: &PoolId| name.is_none_or(|name| pools.get(pool).is_some_and(|pool| pool.name == name));
+        let named =
+            |pool: &PoolId| name.is_none_or(|name| pools.get(pool).is_some_and(|pool| pool.name == name));
         let left: Vec<PoolId> = worker.serves.keys().copied().filter(named).collect();
         left.iter().for_each(|pool| drop(worker.serves.remove(pool)));
         let lost = self.close_pools(id, left);
@@ -210,8 +213,12 @@ impl State {
     /// The worker is gone, and with it the calls it had; the functions nobody serves any more.
     pub(super) fn remove(&mut self, id: WorkerId) -> Vec<Lost> {
         let Some(worker) = self.workers.remove(&id) else { return Vec::new() };
-        let gone: Vec<u64> =
-            self.pending.iter().filter(|(_, pending)| pending.worker == id).map(|(&number, _)| number).collect();
+        let gone: Vec<u64> = self
+            .pending
+            .iter()
+            .filter(|(_, pending)| pending.worker == id)
+            .map(|(&number, _)| number)
+            .collect();
         for number in gone {
             let answer = self.pending.remove(&number).and_then(|pending| pending.answer);
             // Refused only by a caller that has gone, too.
@@ -245,7 +252,8 @@ impl State {
         members.iter().filter_map(move |id| {
             let worker = self.workers.get(id)?;
             let has = worker.serves.get(&pool)?;
-            let fits = resources.iter().all(|wanted| has.binary_search(wanted).is_ok()) && !refused.contains(id);
+            let fits =
+                resources.iter().all(|wanted| has.binary_search(wanted).is_ok()) && !refused.contains(id);
             fits.then_some((*id, worker))
         })
     }
@@ -301,7 +309,8 @@ impl State {
         let worker = self.workers.get(&id).filter(|worker| worker.in_flight < worker.in_flight_max)?;
         self.line.iter().position(|waiting| {
             let has = worker.serves.get(&waiting.pool);
-            let fits = |has: &Vec<String>| waiting.resources.iter().all(|wanted| has.binary_search(wanted).is_ok());
+            let fits =
+                |has: &Vec<String>| waiting.resources.iter().all(|wanted| has.binary_search(wanted).is_ok());
             has.is_some_and(fits) && !waiting.refused.contains(&id)
         })
     }
@@ -338,7 +347,13 @@ impl State {
         Some(self.workers.get(&pending.worker)?.outbox.clone())
     }
 
-    pub(super) fn finish(&mut self, id: WorkerId, number: u64, outcome: Result<String, Failure>, now: Instant) {
+    pub(super) fn finish(
+        &mut self,
+        id: WorkerId,
+        number: u64,
+        outcome: Result<String, Failure>,
+        now: Instant,
+    ) {
         self.renew(id, now);
         if self.pending.get(&number).is_none_or(|pending| pending.worker != id) {
             return;
