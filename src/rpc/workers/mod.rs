@@ -69,7 +69,9 @@ impl Hub {
 
     /// Takes out workers whose lease has ended. Called every now and then.
     pub(crate) fn expire(&self, now_us: u64) {
-        for worker in self.state().expired(Instant::now()) {
+        // A loop over the call itself would hold the lock to its end.
+        let late = self.state().expired(Instant::now());
+        for worker in late {
             tracing::warn!(worker = worker.0, "a worker has been silent for too long and is taken out");
             self.disconnect(worker, now_us);
         }
