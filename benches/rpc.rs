@@ -101,7 +101,9 @@ fn command(name: &str, fun: &str, args: Value) -> Value {
 fn graph() -> Value {
     let mut commands: Vec<Value> =
         (0..5).map(|n| command(&format!("a{n}"), "echo", json!([{"n": n}]))).collect();
-    commands.extend((0..3).map(|n| command(&format!("b{n}"), "echos", json!([format!("a{n}"), format!("a{}", n + 1)]))));
+    commands.extend(
+        (0..3).map(|n| command(&format!("b{n}"), "echos", json!([format!("a{n}"), format!("a{}", n + 1)]))),
+    );
     commands.extend((0..2).map(|n| command(&format!("c{n}"), "echo", json!([format!("b{n}")]))));
     json!(commands)
 }
@@ -202,7 +204,8 @@ fn main() {
     let node = runtime.block_on(async {
         let node = Node::new(dir.path()).listen("127.0.0.1:0".parse().expect("an address"));
         let node = node.configure(|config| config.free_bytes_min = Some(0));
-        let node = node.function("pure").pure(None).quick_handler(|numbers: Vec<f64>| numbers.iter().sum::<f64>());
+        let node =
+            node.function("pure").pure(None).quick_handler(|numbers: Vec<f64>| numbers.iter().sum::<f64>());
         node.function("own").quick_handler(|a: i64, b: i64| a + b).start().await.expect("the node starts")
     });
     let mut client = Client::connect(node.addr());

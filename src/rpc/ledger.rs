@@ -59,6 +59,11 @@ impl Ledger {
         Ok(())
     }
 
+    /// Bytes of all results so far.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// All commands of a level have their results. `now_us` is the wall time.
     pub(super) fn end_level(&mut self, now_us: u64) {
         let now = Instant::now();

@@ -71,12 +71,13 @@ impl Member {
     }
 
     fn unregister(&self, functions: Option<&str>) -> Result<Value, Failure> {
-        let worker = self.worker.ok_or_else(no_worker)?;
+        let worker = self.worker.ok_or_else(Failure::no_worker)?;
         Ok(self.rpc.workers.unregister(worker, functions, self.rpc.now_us()))
     }
 
     fn renew(&self) -> Result<Value, Failure> {
-        let lease = self.worker.and_then(|worker| self.rpc.workers.renew(worker)).ok_or_else(no_worker)?;
+        let lease =
+            self.worker.and_then(|worker| self.rpc.workers.renew(worker)).ok_or_else(Failure::no_worker)?;
         Ok(json!({"lease_ms": u64::try_from(lease.as_millis()).unwrap_or(u64::MAX)}))
     }
 }
@@ -87,13 +88,6 @@ impl Drop for Member {
             self.rpc.workers.disconnect(worker, self.rpc.now_us());
         }
     }
-}
-
-/// Tells a worker that it is none: it has not registered, or its lease has ended.
-fn no_worker() -> Failure {
-    Failure::not_found(
-        "no functions are registered by this connection, or its lease has ended: register again",
-    )
 }
 
 /// The members of `answer` are the `r` of the reply.

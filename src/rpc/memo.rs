@@ -252,3 +252,200 @@ impl Drop for Flight<'_> {
         self.memos.flights().remove(&self.key);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::function::{Code, Declaration};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// A shelf of nothing but memory, that may forget and be cold.
+    #[derive(Debug, Default)]
+    struct Board {
+        kept: Mutex<HashMap<Vec<u8>, String>>,
+        cold: std::sync::atomic::AtomicBool,
+        keeps: std::sync::atomic::AtomicBool,
+        handed_over: AtomicUsize,
+    }
+
+    impl Shelf for Board {
+        fn look(&self, key: &[u8]) -> Look {
+            match self.kept.lock().unwrap().get(key) {
+                Some(_) if self.cold.load(Ordering::SeqCst) => Look::Cold,
+                Some(text) => Look::Hit(text.clone(), Lsn(7)),
+                None => Look::Miss,
+            }
+        }
+
+        fn fetch(&self, key: &[u8]) -> Option<String> {
+            self.kept.lock().unwrap().get(key).cloned()
+        }
+
+        fn keep(&self, key: &[u8], result: &str, _: &Memo, _: Duration) {
+            if self.keeps.load(Ordering::SeqCst) {
+                self.kept.lock().unwrap().insert(key.to_vec(), result.to_owned());
+            }
+        }
+
+        fn hand_over(&self, lsn: Lsn) {
+            self.handed_over.store(usize::try_from(lsn.0).unwrap(), Ordering::SeqCst);
+        }
+    }
+
+    fn function(value: Value) -> Arc<Function> {
+        let declaration: Declaration = serde_json::from_value(value).unwrap();
+        Arc::new(Function::new(&declaration, Code::Workers(0)).unwrap())
+    }
+
+    fn pure(version: &str) -> Arc<Function> {
+        function(serde_json::json!({"name": "f", "version": version, "pure": true}))
+    }
+
+    struct Stage {
+        memos: Arc<Memos>,
+        board: Arc<Board>,
+        runs: Arc<AtomicUsize>,
+        go: Arc<tokio::sync::Notify>,
+    }
+
+    impl Stage {
+        fn new(keeps: bool) -> Stage {
+            let board = Arc::new(Board::default());
+            board.keeps.store(keeps, Ordering::SeqCst);
+            let memos = Arc::new(Memos::new(Arc::clone(&board) as Arc<dyn Shelf>));
+            Stage { memos, board, runs: Arc::default(), go: Arc::default() }
+        }
+
+        /// A call that runs until it is let go.
+        fn call(
+            &self,
+            outcome: Result<&'static str, &'static str>,
+        ) -> tokio::task::JoinHandle<Result<String, Failure>> {
+            let (memos, runs, go) = (Arc::clone(&self.memos), Arc::clone(&self.runs), Arc::clone(&self.go));
+            tokio::spawn(async move {
+                let function = pure("1");
+                let memo = function.memo.clone().unwrap();
+                let run = || async {
+                    runs.fetch_add(1, Ordering::SeqCst);
+                    go.notified().await;
+                    outcome.map(str::to_owned).map_err(Failure::value)
+                };
+                memos.get_or_run(&function, &memo, ("[1]", "{}"), run).await
+            })
+        }
+
+        async fn settle(&self) {
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+
+        fn runs(&self) -> usize {
+            self.runs.load(Ordering::SeqCst)
+        }
+    }
+
+    #[test]
+    fn keys_depend_on_what_is_called_and_not_on_how_it_is_written() {
+        let same = |args: &str, kwargs: &str| key(&pure("1"), args, kwargs);
+        let plain = same(r#"[{"a":1,"b":"x"}]"#, "{}");
+        assert_eq!(plain, same(r#" [ { "b" : "x" , "a" : 1 } ] "#, "{ }"));
+        assert_eq!(plain, same(r#"[{"a":1,"b":"\u0078"}]"#, "{}"));
+        assert_ne!(plain, same(r#"[{"a":1.0,"b":"x"}]"#, "{}"), "a float is another argument");
+        assert_ne!(plain, same(r#"[{"a":2,"b":"x"}]"#, "{}"));
+        assert_ne!(same("[1]", "{}"), same("[]", r#"{"a":1}"#));
+        assert_ne!(same("[1]", "{}"), key(&pure("1.0.1"), "[1]", "{}"));
+        let other = function(serde_json::json!({"name": "f", "function_id": "g"}));
+        assert_ne!(same("[1]", "{}"), key(&other, "[1]", "{}"));
+        assert_eq!(same("[1]", "{}").parts().namespace, "rpc.results");
+        assert_eq!(same("[1]", "{}").parts().identifier.len(), 32);
+    }
+
+    #[test]
+    fn the_short_way_to_the_canonical_form_is_the_long_one() {
+        for text in [
+            "[]",
+            "[1,-5,true,null]",
+            r#"["plain text? no: spaces"]"#,
+            r#"["véte",["e1"]]"#,
+            "[1e5]",
+            "[0.5]",
+            r#"[{"a":1}]"#,
+        ] {
+            let long = serde_json::from_str::<Value>(text).unwrap().to_string();
+            assert_eq!(canonical(text).unwrap_or_else(|| text.to_owned()), long, "{text}");
+        }
+        assert_eq!(canonical("[1,-5,true,null]"), None);
+        assert_eq!(canonical(r#"["véte"]"#), None);
+    }
+
+    #[tokio::test]
+    async fn many_at_once_run_once_even_when_nothing_is_kept() {
+        let stage = Stage::new(false);
+        let calls: Vec<_> = (0..100).map(|_| stage.call(Ok("5"))).collect();
+        stage.settle().await;
+        stage.go.notify_one();
+        for call in calls {
+            assert_eq!(call.await.unwrap(), Ok("5".to_owned()));
+        }
+        assert_eq!(stage.runs(), 1);
+        assert!(stage.memos.flights().is_empty());
+    }
+
+    #[tokio::test]
+    async fn when_the_first_goes_another_takes_its_place() {
+        let stage = Stage::new(true);
+        let first = stage.call(Ok("1"));
+        stage.settle().await;
+        let others: Vec<_> = (0..3).map(|_| stage.call(Ok("2"))).collect();
+        stage.settle().await;
+        first.abort();
+        stage.settle().await;
+        assert_eq!(stage.runs(), 2);
+        stage.go.notify_one();
+        for other in others {
+            assert_eq!(other.await.unwrap(), Ok("2".to_owned()));
+        }
+        assert_eq!(stage.runs(), 2);
+    }
+
+    #[tokio::test]
+    async fn failures_are_shared_and_not_kept() {
+        let stage = Stage::new(true);
+        let calls = [stage.call(Err("no")), stage.call(Err("no"))];
+        stage.settle().await;
+        stage.go.notify_one();
+        for call in calls {
+            assert_eq!(call.await.unwrap(), Err(Failure::value("no")));
+        }
+        assert_eq!(stage.runs(), 1);
+        stage.go.notify_one();
+        assert_eq!(stage.call(Ok("5")).await.unwrap(), Ok("5".to_owned()));
+        stage.go.notify_one();
+        assert_eq!(stage.call(Ok("null")).await.unwrap(), Ok("5".to_owned()), "kept now");
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_found_in_memory_and_behind_it() {
+        let stage = Stage::new(true);
+        stage.go.notify_one();
+        stage.call(Ok("5")).await.unwrap().unwrap();
+        assert_eq!(stage.memos.look(&pure("1"), "[1]", "{}"), Some(("5".to_owned(), Lsn(7))));
+        assert_eq!(stage.call(Ok("6")).await.unwrap(), Ok("5".to_owned()));
+        assert_eq!(stage.board.handed_over.load(Ordering::SeqCst), 7, "written before it is told");
+        stage.board.cold.store(true, Ordering::SeqCst);
+        assert_eq!(stage.memos.look(&pure("1"), "[1]", "{}"), None);
+        assert_eq!(stage.call(Ok("6")).await.unwrap(), Ok("5".to_owned()));
+        assert_eq!(stage.runs(), 1);
+    }
+
+    #[tokio::test]
+    async fn null_is_not_kept() {
+        let stage = Stage::new(true);
+        for runs in 1..3 {
+            stage.go.notify_one();
+            assert_eq!(stage.call(Ok("null")).await.unwrap(), Ok("null".to_owned()));
+            assert_eq!(stage.runs(), runs);
+        }
+    }
+}

@@ -16,6 +16,7 @@ use super::job::Job;
 use super::ledger::{self, Ledger};
 use super::names::Names;
 use super::workers::Errand;
+use crate::limits::MESSAGE_BYTES_MAX;
 
 /// Runs a job of nothing but quick functions, here and now, and appends its reply.
 pub(super) fn run_quick(job: &Job<'_>, now_us: u64, out: &mut Vec<u8>) -> Result<(), Failure> {
@@ -69,6 +70,10 @@ pub(super) async fn run(rpc: &Arc<Rpc>, job: &Job<'static>, deadline: Instant) -
 /// Publishes a finished level where the request asks for it.
 fn announce(rpc: &Rpc, job: &Job<'_>, names: &Names<'_>, ledger: &Ledger, index: usize) {
     let Some(topic) = &job.wishes.topic else { return };
+    if ledger.bytes() > MESSAGE_BYTES_MAX {
+        // Nobody could be sent a message of all results so far.
+        return;
+    }
     let mut payload = Vec::new();
     ledger.write_level(job, names, index, &mut payload);
     let Ok(payload) = String::from_utf8(payload) else { return };

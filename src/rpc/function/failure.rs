@@ -9,6 +9,8 @@ use crate::protocol::rpc::{
 
 /// Longest text of a failure that is sent, in bytes.
 const TEXT_BYTES_MAX: usize = 2048;
+/// Longest class name that is sent, in bytes.
+const KIND_BYTES_MAX: usize = 128;
 
 /// A call that failed. Functions make one with [`Failure::new`], or with `?` from any error.
 ///
@@ -36,8 +38,11 @@ impl Failure {
     /// are sent to the caller, so they should name no internals.
     #[must_use]
     pub fn new(kind: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Failure {
-        let (kind, mut message) = (kind.into(), message.into());
+        let (mut kind, mut message) = (kind.into(), message.into());
         message.truncate(message.floor_char_boundary(TEXT_BYTES_MAX));
+        if kind.len() > KIND_BYTES_MAX {
+            kind = kind[..kind.floor_char_boundary(KIND_BYTES_MAX)].to_owned().into();
+        }
         let details = Some(format!("{kind}: {message}"));
         Failure { code: EXECUTION_FAILED, message: "RPC execution failed".into(), kind, details }
     }
@@ -58,6 +63,18 @@ impl Failure {
         let details = Some(format!("Command not found: {fun}"));
         let message = "Command not found".into();
         Failure { code: COMMAND_NOT_FOUND, message, kind: "CommandNotFound".into(), details }
+    }
+
+    /// A connection that serves nothing (any more) says something only a worker may.
+    pub(crate) fn no_worker() -> Failure {
+        let details = "this connection has registered no functions, or its lease has ended: register again";
+        let details = Some(details.to_owned());
+        Failure {
+            code: COMMAND_NOT_FOUND,
+            message: "Not registered".into(),
+            kind: "NotRegistered".into(),
+            details,
+        }
     }
 
     /// The request took longer than it may.
@@ -140,5 +157,6 @@ mod tests {
         let failure = Failure::new("X", "é".repeat(5000));
         assert!(failure.details().is_some_and(|details| details.len() <= TEXT_BYTES_MAX + 8));
         assert!(Failure::not_found(&"é".repeat(5000)).details().is_some());
+        assert_eq!(Failure::new("é".repeat(500), "").kind().len(), KIND_BYTES_MAX);
     }
 }

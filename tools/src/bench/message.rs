@@ -50,7 +50,8 @@ impl Template {
         let first = format!(r#"{{"identifier":"{}"}}"#, identifier(plan));
         let mut commands = vec![command("a0", "echo", &first)];
         commands.extend((1..5).map(|n| command(&format!("a{n}"), "echo", &n.to_string())));
-        commands.extend((0..3).map(|n| command(&format!("b{n}"), "echos", &format!(r#""a{n}","a{}""#, n + 1))));
+        commands
+            .extend((0..3).map(|n| command(&format!("b{n}"), "echos", &format!(r#""a{n}","a{}""#, n + 1))));
         commands.extend((0..2).map(|n| command(&format!("c{n}"), "echo", &format!(r#""b{n}""#))));
         Template::json(plan.target.transport, &rpc(&commands))
     }

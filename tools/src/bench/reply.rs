@@ -133,7 +133,8 @@ fn answer<'a>(payload: &'a [u8], status_at: &mut usize) -> Reply<'a> {
 /// Finds `status` before the first nested object, where nothing else can look like it: inside a
 /// string its quotes would be escaped. `status_at` was found that way in an earlier reply.
 fn quick(payload: &[u8], status_at: &mut usize) -> Option<(Verdict, Option<u32>)> {
-    if let Some((id, rest)) = payload.strip_prefix(RPC_HEAD).and_then(|rest| rest.split_at_checked(ID_DIGITS)) {
+    if let Some((id, rest)) = payload.strip_prefix(RPC_HEAD).and_then(|rest| rest.split_at_checked(ID_DIGITS))
+    {
         return rest.starts_with(RPC_RESULT).then_some((Verdict::Hit, Some(parse_id(id)?)));
     }
     let id = parse_id(payload.strip_prefix(HEAD)?.get(..ID_DIGITS)?)?;
