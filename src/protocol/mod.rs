@@ -48,7 +48,7 @@ pub use rejection::Rejection;
 /// A message from a client.
 #[derive(Debug, PartialEq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "boxing it would allocate for every cache request")]
+#[allow(clippy::large_enum_variant, reason = "boxing it would allocate for every cache request")]
 pub enum Request<'a> {
     /// `cache-request`.
     Cache(cache::Request<'a>),

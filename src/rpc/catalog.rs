@@ -50,7 +50,10 @@ pub(crate) trait Bus: Debug + Send + Sync {
 pub(crate) struct Silent;
 
 impl Bus for Silent {
-    fn publish(&self, _: &Announcement<'_>) {}
+    fn publish(&self, announcement: &Announcement<'_>) {
+        let Announcement { topic, message_id, headers, payload, publisher } = announcement;
+        tracing::trace!(topic, message_id, headers, payload, publisher, "nobody listens");
+    }
 
     fn subscriptions(&self, _: Option<&str>, _: usize) -> Vec<Subscribed> {
         Vec::new()
@@ -227,6 +230,8 @@ pub(super) mod tests {
     impl Bus for Recorder {
         fn publish(&self, announcement: &Announcement<'_>) {
             let payload = serde_json::from_str(announcement.payload).unwrap();
+            assert!(serde_json::from_str::<Value>(announcement.headers).unwrap().is_object());
+            assert_eq!(announcement.publisher, "n1");
             let heard = (announcement.topic.to_owned(), announcement.message_id.to_owned(), payload);
             self.0.lock().unwrap().push(heard);
         }

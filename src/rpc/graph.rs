@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn a_thousand_commands_in_a_row_and_all_with_all() {
         let names: Vec<String> = (0..1000).map(|number| format!("c{number}")).collect();
-        let args: Vec<String> = (0..1000).map(|n| format!(r#"["c{}"]"#, n as i32 - 1)).collect();
+        let args: Vec<String> = (0..1000).map(|n| format!(r#"["c{}"]"#, n - 1)).collect();
         let row: Vec<Node<'_>> =
             names.iter().zip(&args).map(|(name, args)| Node { name, args, kwargs: "{}" }).collect();
         assert_eq!(Plan::new(&row).unwrap().level_count(), 1000);

@@ -136,6 +136,7 @@ impl Registry {
     }
 
     /// How many functions there are, each version counted.
+    #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.read().count
     }
