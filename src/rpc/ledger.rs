@@ -24,8 +24,8 @@ pub(super) struct Ledger {
     results: Vec<Option<String>>,
     bytes: usize,
     levels: Vec<Level>,
-    begun: Instant,
-    level_begun: Instant,
+    /// When the request began and when its last level ended; absent when nobody will be told.
+    clock: Option<(Instant, Instant)>,
 }
 
 impl Results for Ledger {
@@ -36,14 +36,13 @@ impl Results for Ledger {
 
 impl Ledger {
     pub(super) fn new(job: &Job<'_>) -> Ledger {
-        let begun = Instant::now();
-        let results = vec![None; job.tasks.len()];
+        let timed = job.wishes.intermediate || job.wishes.summary;
+        let now = timed.then(Instant::now);
         Ledger {
-            results,
+            results: vec![None; job.tasks.len()],
             bytes: 0,
             levels: Vec::with_capacity(job.plan.level_count()),
-            begun,
-            level_begun: begun,
+            clock: now.map(|now| (now, now)),
         }
     }
 
@@ -66,8 +65,10 @@ impl Ledger {
 
     /// All commands of a level have their results. `now_us` is the wall time.
     pub(super) fn end_level(&mut self, now_us: u64) {
-        let now = Instant::now();
-        let took_ns = nanoseconds(now - std::mem::replace(&mut self.level_begun, now));
+        let took_ns = self.clock.as_mut().map_or(0, |(_, before)| {
+            let now = Instant::now();
+            nanoseconds(now - std::mem::replace(before, now))
+        });
         self.levels.push(Level { finished_us: now_us, took_ns });
     }
 
@@ -174,7 +175,7 @@ impl Ledger {
         out.extend_from_slice(br#"{"request_id":"#);
         out.extend_from_slice(job.u.as_bytes());
         out.extend_from_slice(br#","total_execution_time_ms":"#);
-        write::milliseconds(out, nanoseconds(self.level_begun - self.begun));
+        write::milliseconds(out, self.clock.map_or(0, |(begun, ended)| nanoseconds(ended - begun)));
         field(out, br#","total_levels":"#, job.plan.level_count());
         out.extend_from_slice(br#","level_execution_times":["#);
         for (index, took_ns) in times().enumerate() {
