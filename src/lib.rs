@@ -7,7 +7,7 @@ pub mod config;
 pub mod limits;
 pub mod node;
 pub mod protocol;
-mod rpc;
+pub mod rpc;
 mod session;
 mod transport;
 

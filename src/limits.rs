@@ -82,3 +82,66 @@ pub(crate) const RETRY_ANSWER_BYTES_MAX: usize = 128 * 1024;
 pub(crate) const BULK_MS_MAX: u64 = 6_000;
 /// Longest backup as plain text.
 pub(crate) const RESTORE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Bytes that may wait for a connection to read; a push beyond is refused, and its sender must deal with that.
+pub const OUTBOX_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// No connection's queue ever holds more, its last and largest message included.
+pub const OUTBOX_BYTES_HARD: usize = 32 * 1024 * 1024;
+/// What a queue may hold without a part of the shared memory budget, and the step in which it takes parts of it.
+pub const OUTBOX_KEEP_BYTES: usize = 64 * 1024;
+/// A queue that grew to more places than this is given back once it is empty.
+pub const OUTBOX_KEEP_MESSAGES: usize = 256;
+/// Calls of one connection without a reply; beyond, nothing more is read from it.
+pub const CALLS_MAX: usize = 1_024;
+/// Bytes of the requests of those calls; beyond, nothing more is read either.
+pub const CALL_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Most text of one RPC that stands in one place: the arguments of a command with results in them, or a result.
+pub const RPC_TEXT_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
+/// Results one RPC keeps for its later levels, all together.
+pub const RPC_RESULTS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Longest name, id, tag or resource of a function.
+pub const FUNCTION_NAME_BYTES_MAX: usize = 256;
+/// Most tags, resources, parameters, examples or dependencies of one function.
+pub const FUNCTION_LABELS_MAX: usize = 64;
+/// Longest documentation of a function, and longest declaration a worker sends.
+pub const FUNCTION_DECLARATION_BYTES_MAX: usize = 64 * 1024;
+/// Functions of a node, each version counted.
+pub const FUNCTIONS_MAX: usize = 100_000;
+/// Versions of one function.
+pub const FUNCTION_VERSIONS_MAX: usize = 64;
+
+/// Requests of a node that run apart from their connections; more are answered `unavailable`.
+pub const RPC_REQUESTS_MAX: usize = 32 * 1024;
+/// Memory of those requests' arguments.
+pub const RPC_REQUESTS_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Commands of a node that run at once; more wait, up to the time limit of their request.
+pub const RPC_RUNNING_MAX: usize = 32 * 1024;
+/// Workers connected to a node.
+pub const WORKERS_MAX: usize = 10_000;
+/// Functions in one registration of a worker.
+pub const WORKER_FUNCTIONS_MAX: usize = 1024;
+/// Calls that wait for a busy worker; more are answered `unavailable`.
+pub const WORKER_WAITING_MAX: usize = 16 * 1024;
+/// Calls a worker takes at once unless it says otherwise.
+pub const WORKER_IN_FLIGHT_DEFAULT: u64 = 16;
+/// Most calls a worker may take at once.
+pub const WORKER_IN_FLIGHT_MAX: u64 = 1024;
+/// How long a worker may be silent unless it says otherwise, in milliseconds.
+pub const WORKER_LEASE_MS_DEFAULT: u64 = 15_000;
+/// Shortest lease.
+pub const WORKER_LEASE_MS_MIN: u64 = 1_000;
+/// Longest lease.
+pub const WORKER_LEASE_MS_MAX: u64 = 600_000;
+/// How often leases are looked at.
+pub const WORKER_LEASE_STEP_MS: u64 = 250;
+/// A TCP peer that has ended its sending side gets the replies that are ready within this; then it counts as gone.
+pub const HALF_CLOSED_MS: u64 = 2_000;
+/// Entries of one page of a discovery function unless the caller says otherwise.
+pub const PAGE_ENTRIES_DEFAULT: usize = 200;
+/// Most entries of one page.
+pub const PAGE_ENTRIES_MAX: usize = 2_000;
+/// Rules of the namespace policy.
+pub const POLICY_RULES_MAX: usize = 1_000;
+/// Entries the audits keep.
+pub const AUDIT_ENTRIES_MAX: usize = 1_000;

@@ -43,7 +43,8 @@ impl Bench {
         self.clerk.begin_run();
         let key = self.clerk.encode(&request);
         self.clerk.prefetch(&self.cache);
-        let mut reply = session::Reply { out: &mut out, seen: &mut seen };
+        let mut reply =
+            session::Reply { out: &mut out, seen: &mut seen, outbox: &session::Outbox::detached() };
         let step = self.clerk.answer(&self.cache, &request, &key, patience, &mut reply);
         self.clerk.end(&self.cache);
         self.seen = seen;

@@ -76,6 +76,14 @@ pub struct Config {
     pub message_bytes_max: usize,
     /// Request and reply memory of all connections. Default 512 MiB.
     pub request_memory_bytes: usize,
+    /// Name of the cluster this node belongs to. Default `mpreg`.
+    pub cluster_id: String,
+    /// What functions may need and this node has. Default none.
+    pub resources: Vec<String>,
+    /// URLs clients are told to use; default those listened on.
+    pub advertised_urls: Vec<String>,
+    /// How long an RPC may take. Default 30 s.
+    pub rpc_timeout: Duration,
     /// What is logged, in the syntax of `tracing`'s filters. Default `info`.
     pub log_filter: String,
     /// `auto`, `pretty` or `json`.
@@ -130,6 +138,10 @@ impl Config {
             connections_per_address_max: values.size("limits.connections_per_address"),
             message_bytes_max: values.size("limits.message"),
             request_memory_bytes: values.size("limits.memory"),
+            cluster_id: values.text("node.cluster"),
+            resources: values.texts("node.resources"),
+            advertised_urls: values.texts("node.advertise"),
+            rpc_timeout: values.time("rpc.timeout"),
             log_filter: values.text("log.filter"),
             log_format: values.text("log.format"),
         }

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::cache::{Cache, Clerk, EncodedKey, Patience};
 use crate::protocol::{Error, Rejection, Request, parse, pubsub};
-use crate::rpc;
+use crate::rpc::{Member, Rpc};
 use crate::session::{Failed, Reply, Service, Step};
 
 /// One connection's service.
@@ -16,6 +16,11 @@ use crate::session::{Failed, Reply, Service, Step};
 pub(super) struct Desk {
     cache: Arc<Cache>,
     clerk: Clerk,
+    rpc: Arc<Rpc>,
+    /// What this connection is to the RPC: perhaps a worker.
+    member: Member,
+    /// Messages handled and not counted yet.
+    handled: u64,
     /// Set once the store has failed; the node watches it.
     failure: Arc<watch::Sender<Option<String>>>,
 }
@@ -28,16 +33,19 @@ pub(super) struct Parsed<'m> {
 }
 
 impl Desk {
-    pub(super) fn new(cache: Arc<Cache>, failure: Arc<watch::Sender<Option<String>>>) -> Desk {
-        Desk { clerk: cache.clerk(), cache, failure }
+    pub(super) fn new(cache: Arc<Cache>, rpc: Arc<Rpc>, failure: Arc<watch::Sender<Option<String>>>) -> Desk {
+        let member = rpc.member();
+        Desk { clerk: cache.clerk(), cache, rpc, member, handled: 0, failure }
     }
 
     fn dispatch(&mut self, message: &Parsed<'_>, patience: Patience, reply: &mut Reply<'_>) -> Step {
+        self.handled += 1;
         match &message.request {
             Ok(Request::Cache(request)) => {
                 return self.clerk.answer(&self.cache, request, &message.key, patience, reply);
             }
-            Ok(Request::Rpc(request)) => rpc::answer(request, reply.out),
+            Ok(Request::Rpc(request)) => return self.rpc.answer(request, reply),
+            Ok(Request::Worker(message)) => self.member.take(message, reply),
             Ok(Request::PubSub(request)) => {
                 pubsub::write_refusal(
                     reply.out,
@@ -46,7 +54,10 @@ impl Desk {
                 );
             }
             Ok(Request::Ignored) => {}
-            Err(rejection) => rejection.write_into(self.clerk.now_us, &mut self.clerk.ids, reply.out),
+            Err(rejection) => {
+                self.member.refused(rejection);
+                rejection.write_into(self.clerk.now_us, &mut self.clerk.ids, reply.out);
+            }
         }
         Step::Done
     }
@@ -54,7 +65,7 @@ impl Desk {
 
 impl Service for Desk {
     fn fork(&self) -> Desk {
-        Desk::new(Arc::clone(&self.cache), Arc::clone(&self.failure))
+        Desk::new(Arc::clone(&self.cache), Arc::clone(&self.rpc), Arc::clone(&self.failure))
     }
 
     type Parsed<'m> = Parsed<'m>;
@@ -82,6 +93,7 @@ impl Service for Desk {
 
     fn end(&mut self) {
         self.clerk.end(&self.cache);
+        self.rpc.count_messages(std::mem::take(&mut self.handled));
     }
 
     fn handle(&mut self, message: &Parsed<'_>, reply: &mut Reply<'_>) -> Step {
@@ -91,7 +103,7 @@ impl Service for Desk {
     fn handle_cold(&mut self, message: &[u8], reply: &mut Reply<'_>) {
         self.begin_run();
         let parsed = self.read(message);
-        if self.dispatch(&parsed, Patience::Blocking, reply) != Step::Done {
+        if matches!(self.dispatch(&parsed, Patience::Blocking, reply), Step::Cold | Step::Busy) {
             // Blocking answers are final; should one not be, the message is refused rather than lost.
             self.refuse(message, Error::Overloaded, reply.out);
         }

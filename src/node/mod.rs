@@ -21,6 +21,7 @@
 
 mod desk;
 mod error;
+mod functions;
 mod running;
 
 use std::net::SocketAddr;
@@ -33,12 +34,14 @@ pub use error::Error;
 pub use running::Running;
 
 use crate::config::Config;
+use crate::rpc::function::Prepared;
 
 /// A node that has not started.
 #[derive(Debug, Clone, Default)]
 pub struct Node {
     config: Config,
     store: Option<Store>,
+    functions: Vec<Prepared>,
 }
 
 impl Node {
@@ -51,7 +54,7 @@ impl Node {
     /// A node with this configuration.
     #[must_use]
     pub fn with_config(config: Config) -> Node {
-        Node { config, store: None }
+        Node { config, store: None, functions: Vec::new() }
     }
 
     /// Listens on `address` instead of the default; port 0 lets the system choose.
@@ -80,8 +83,8 @@ impl Node {
     /// multi-threaded one serves best, since a sync may block a worker.
     ///
     /// # Errors
-    /// The store cannot be opened, an address is not free, or it is public without
-    /// [`Config::insecure`](crate::config::Config).
+    /// The store cannot be opened, an address is not free, it is public without
+    /// [`Config::insecure`](crate::config::Config), or a function's declaration does not hold together.
     pub async fn start(self) -> Result<Running, Error> {
         let config = self.config;
         config.check()?;
@@ -95,6 +98,9 @@ impl Node {
             listeners.push(listener.map_err(|source| Error::Listen { address, source })?);
         }
         let mut running = Running::new(store, &config);
+        for function in self.functions {
+            running.register(function)?;
+        }
         for listener in listeners {
             running.serve(listener)?;
         }

@@ -14,6 +14,12 @@ use super::desk::Desk;
 use super::error::Error;
 use crate::cache::Cache;
 use crate::config::Config;
+use crate::limits::WORKER_LEASE_STEP_MS;
+use crate::rpc::catalog::Silent;
+use crate::rpc::function::Prepared;
+use crate::rpc::identity::Identity;
+use crate::rpc::version::Version;
+use crate::rpc::{self, Rpc, Setup};
 use crate::session::{self, Door};
 use crate::transport::budget::Budget;
 use crate::transport::listener::accept_all;
@@ -32,6 +38,7 @@ pub struct Running {
     addresses: Vec<SocketAddr>,
     slots: Arc<Slots>,
     door: Arc<Door<Desk>>,
+    rpc: Arc<Rpc>,
     failure: watch::Receiver<Option<String>>,
     drain_timeout: Duration,
     tasks: Tasks,
@@ -69,13 +76,30 @@ impl Running {
         let sender = Arc::new(sender);
         let mut tasks = Tasks::default();
         tasks.spawn(watch_health(store.clone(), Arc::clone(&sender)));
-        let desk = Desk::new(cache, sender);
+        let slots = Slots::new(config.connections_max, config.connections_per_address_max);
+        let identity = Identity::new(
+            store.node_id().to_owned(),
+            config.cluster_id.clone(),
+            config.resources.clone(),
+            config.advertised_urls.clone(),
+        );
+        let rpc = Rpc::new(Setup {
+            identity,
+            store: store.clone(),
+            bus: Arc::new(Silent),
+            slots: Arc::clone(&slots),
+            timeout: config.rpc_timeout,
+            memory_bytes: config.memory_bytes,
+        });
+        tasks.spawn(watch_leases(Arc::clone(&rpc)));
+        let desk = Desk::new(cache, Arc::clone(&rpc), sender);
         let budget = Budget::new(config.request_memory_bytes);
         let origins = Origins::new(&config.origins);
         Running {
             store,
             addresses: Vec::new(),
-            slots: Slots::new(config.connections_max, config.connections_per_address_max),
+            slots,
+            rpc,
             door: Arc::new(Door::new(desk, budget, origins, config.message_bytes_max)),
             failure,
             drain_timeout: config.drain_timeout,
@@ -94,7 +118,24 @@ impl Running {
             session::serve(Arc::clone(&door), stream, slot)
         }));
         self.addresses.push(address);
+        self.rpc.identity().add_address(address);
         Ok(())
+    }
+
+    /// Registers a function of the program.
+    pub(super) fn register(&self, prepared: Prepared) -> Result<(), rpc::Error> {
+        self.rpc.register(prepared)
+    }
+
+    /// Forgets a function of the program; calls that run go on. `false` when there is none of this name and version.
+    pub fn remove_function(&self, name: &str, version: Version) -> bool {
+        self.rpc.unregister(name, version)
+    }
+
+    /// Workers connected now.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.rpc.workers.workers()
     }
 
     /// The first address listened on, with the port that was chosen.
@@ -180,6 +221,15 @@ async fn watch_health(store: Store, failure: Arc<watch::Sender<Option<String>>>)
             failure.send_replace(Some(cause));
             return;
         }
+    }
+}
+
+/// Workers that fall silent are taken out.
+async fn watch_leases(rpc: Arc<Rpc>) {
+    let mut period = tokio::time::interval(Duration::from_millis(WORKER_LEASE_STEP_MS));
+    loop {
+        period.tick().await;
+        rpc.expire_workers();
     }
 }
 

@@ -244,7 +244,9 @@ fn rpc_of_the_python_client_is_read() {
 #[test]
 fn unknown_functions_are_answered_as_the_protocol_shows() {
     let mut out = Vec::new();
-    rpc::write_not_found(&mut out, "\"q2\"", "nope");
+    let details = Some("Command not found: nope");
+    let failure = rpc::Failure { code: 1001, message: "Command not found", details, kind: "CommandNotFound" };
+    rpc::write_failure(&mut out, "\"q2\"", &failure);
     let expected = r#"{"role":"rpc-response","u":"q2","r":null,"error":{"code":1001,"message":"Command not found","details":"Command not found: nope","type":"CommandNotFound"},"intermediate_results":[],"execution_summary":null}"#;
     assert_eq!(String::from_utf8(out).unwrap(), expected);
 }

@@ -11,11 +11,11 @@ use crate::limits::{
     COLD_KEYS_MAX, FLUSH_BYTES, INBOX_BYTES, MESSAGE_BYTES_MAX, REPLY_MS_MAX, RUN_MESSAGES_MAX,
 };
 use crate::protocol::Error as Refusal;
-use crate::session::{Ended, Failed, Reply, Seen, Service, Session, Step};
+use crate::session::{Ended, Failed, Outbox, Reply, Seen, Service, Session, Step};
 use crate::transport::codec::{Fault, Kind};
 
 /// How settling failed.
-enum Unsettled {
+pub(super) enum Unsettled {
     /// The sync takes too long; the store may still be well.
     Late,
     Failed(Failed),
@@ -33,6 +33,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
             at += handled;
             match step {
                 Step::Done => {}
+                Step::Later => {
+                    if self.outbox.crowded() {
+                        self.release(sent, at).await?;
+                        sent = at;
+                        self.wait_for_calls().await?;
+                    }
+                }
                 Step::Cold => {
                     self.answer_cold(at).await;
                     at += 1;
@@ -87,7 +94,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
                 self.service.refuse(&unread[message.span.clone()], Refusal::Overloaded, &mut self.out);
                 Step::Done
             } else {
-                self.service.handle(parsed, &mut Reply { out: &mut self.out, seen: &mut self.seen })
+                let (out, seen) = (&mut self.out, &mut self.seen);
+                self.service.handle(parsed, &mut Reply { out, seen, outbox: &self.outbox })
             };
             // No client takes a message above the limit: it would lose the stream, or its connection.
             let size = self.out.len() - begun.body();
@@ -98,8 +106,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
             }
             self.codec.end(begun, text, &mut self.out);
             self.out_lease.force(self.out.capacity().saturating_sub(INBOX_BYTES));
-            if step != Step::Done {
-                return (handled, step);
+            match step {
+                Step::Done => {}
+                Step::Later if !self.outbox.crowded() => {}
+                Step::Later => return (handled + 1, step),
+                Step::Cold | Step::Busy => return (handled, step),
             }
             if self.out.len() >= FLUSH_BYTES {
                 return (handled + 1, Step::Done);
@@ -124,13 +135,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
         let keys = later.filter_map(|message| self.service.cold_key(&unread[message.span.clone()]));
         let keys: Vec<Box<[u8]>> = keys.take(COLD_KEYS_MAX).collect();
         let message = unread[self.batch[at].span.clone()].to_vec();
-        let (mut service, hops) = (self.service.fork(), Arc::clone(&self.hops));
+        let (mut service, hops, outbox) =
+            (self.service.fork(), Arc::clone(&self.hops), Outbox::clone(&self.outbox));
         let hop = async {
             let permit = hops.acquire_owned().await.expect("the semaphore is never closed");
             let hop = tokio::task::spawn_blocking(move || {
                 let (mut out, mut seen) = (Vec::new(), Seen::default());
                 service.begin();
-                service.handle_cold(&message, &mut Reply { out: &mut out, seen: &mut seen });
+                service.handle_cold(&message, &mut Reply { out: &mut out, seen: &mut seen, outbox: &outbox });
                 service.end();
                 service.warm(&keys);
                 drop(permit);
@@ -189,7 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
     }
 
     /// Waits until everything the replies saw is written, and durable as far as `strong` asks.
-    async fn settle(&self, seen: Seen) -> Result<(), Unsettled> {
+    pub(super) async fn settle(&self, seen: Seen) -> Result<(), Unsettled> {
         // What becomes durable is written on the way: whoever leads the sync hands everybody's records over at once.
         if seen.observed > seen.strong && !planted(Bug::ReplyBeforeHandOver) {
             self.service.hand_over(seen.observed).map_err(Unsettled::Failed)?;

@@ -8,25 +8,33 @@
 //! *Settle* is decision 2: nothing leaves before what the replies saw is written, and durable where a `strong`
 //! request saw it. A batch therefore pays for one hand-over and one sync, however many requests it holds.
 //!
-//! Two seams are kept open. Messages pushed by others will wake the session through its `Signal` and be
-//! appended to the out buffer between batches; RPC replies that leave when ready will come the same way.
+//! What others say to the connection, notifications and the replies of calls, waits in its [`Outbox`], which wakes
+//! the session through its `Signal`; it is written between batches, so an answer given earlier leaves earlier.
 
 mod batch;
+mod deliver;
 mod opening;
+mod outbox;
 mod service;
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
 pub(crate) use opening::{Door, serve};
+use outbox::Inlet;
+#[cfg(test)]
+pub(crate) use outbox::Call;
+pub(crate) use outbox::{Outbox, Push, Refused};
 pub(crate) use service::{Failed, Reply, Seen, Service, Step};
 
-use crate::limits::{BUFFER_KEEP_BYTES, INBOX_BYTES};
+use crate::limits::{BUFFER_KEEP_BYTES, HALF_CLOSED_MS, INBOX_BYTES, WRITE_STALL_MS_MAX};
 use crate::protocol::Error;
 use crate::transport::budget::Lease;
 use crate::transport::codec::{Codec, Fault, Message};
@@ -39,6 +47,12 @@ pub(crate) enum Ended {
     /// The peer is gone, or the network failed.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// The peer has read nothing for so long that we close, without a word it could not read either.
+    #[error("closed with 4008: nothing read for {WRITE_STALL_MS_MAX} ms, {unread_bytes} bytes wait")]
+    Stalled {
+        /// What it has not read.
+        unread_bytes: usize,
+    },
     /// We close, with a reason the peer is told where its transport can.
     #[error("{0}")]
     Fault(Fault),
@@ -57,6 +71,9 @@ pub(crate) struct Session<S, V> {
     /// Frame type of the last data frame, which replies mirror.
     text: bool,
     seen: Seen,
+    outbox: Inlet,
+    /// What has been taken from the outbox and is not written yet.
+    taken: VecDeque<Push>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
@@ -74,6 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
                 break ended;
             }
         };
+        self.outbox.close();
         if let Ended::Fault(fault) = &ended {
             self.codec.farewell(fault, &mut self.out);
             if self.line.send(&self.out).await.is_ok() {
@@ -85,16 +103,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
 
     /// One event of the line and all that follows from it.
     async fn turn(&mut self) -> Result<(), Ended> {
-        match self.line.next().await? {
-            Event::Received(count) => self.received(count).await,
-            Event::Overloaded => self.abandon().await,
-            Event::Tick => self.tick().await,
-            Event::Stop => self.finish().await,
+        let reading = !self.outbox.crowded();
+        match self.line.next(reading).await? {
+            Event::Received(count) => self.received(count).await?,
+            Event::Overloaded => self.abandon().await?,
+            Event::Pushed => return self.deliver().await,
+            // While we do not read, the peer cannot give a sign of life.
+            Event::Tick if !reading => {}
+            Event::Tick => self.tick().await?,
+            Event::Stop => self.finish().await?,
         }
+        self.deliver_pushed().await
     }
 
     async fn received(&mut self, count: usize) -> Result<(), Ended> {
         if count == 0 {
+            // A WebSocket peer says goodbye. A TCP peer may have ended only its sending side: it still gets what is
+            // ready soon. What takes longer ends with the connection, since most who are silent are gone.
+            if matches!(self.codec, Codec::Tcp(_)) {
+                let soon = Duration::from_millis(HALF_CLOSED_MS);
+                let _ = tokio::time::timeout(soon, self.finish_calls()).await;
+            }
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         self.absorb(count).await
@@ -176,13 +205,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
             }
             self.answer_unread().await?;
         }
+        self.finish_calls().await?;
         Err(Ended::Fault(Fault::Stopping))
     }
 
     /// Writes the out buffer. Only what is settled may stand in it.
     async fn send_out(&mut self) -> Result<(), Ended> {
-        self.line.send(&self.out).await?;
-        self.out.clear();
+        match self.line.send(&self.out).await {
+            Ok(()) => self.out.clear(),
+            // Part of a frame may be on its way: no farewell fits behind it.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                let unread_bytes = self.out.len() + self.outbox.queued_bytes();
+                return Err(Ended::Stalled { unread_bytes });
+            }
+            Err(error) => return Err(error.into()),
+        }
         Ok(())
     }
 }

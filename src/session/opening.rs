@@ -1,5 +1,6 @@
 //! The beginning of a connection: which protocol it speaks, the WebSocket handshake, then its session.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::limits::{COLD_HOPS_MAX, INBOX_BYTES, UPGRADE_MS};
+use crate::session::outbox::{Inlet, Outbox};
 use crate::session::{Ended, Seen, Service, Session};
 use crate::transport::budget::Budget;
 use crate::transport::codec::{Codec, Fault};
@@ -43,6 +45,7 @@ impl<V: Service> Door<V> {
     }
 
     fn session<S>(&self, line: Line<S>, codec: Codec) -> Session<S, V> {
+        let outbox = Inlet(Outbox::new(Arc::clone(line.signal()), self.budget.lease()));
         Session {
             line,
             codec,
@@ -54,6 +57,8 @@ impl<V: Service> Door<V> {
             out_lease: self.budget.lease(),
             text: false,
             seen: Seen::default(),
+            outbox,
+            taken: VecDeque::new(),
         }
     }
 }
@@ -72,6 +77,7 @@ where
         Ok(Some(session)) => match session.run().await {
             Ended::Fault(Fault::PeerClosed(_) | Fault::Stopping) => tracing::debug!(connection, "closed"),
             Ended::Fault(fault) => tracing::info!(connection, reason = %fault, "closed by us"),
+            ended @ Ended::Stalled { .. } => tracing::info!(connection, reason = %ended, "closed by us"),
             Ended::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 tracing::debug!(connection, "the peer went away");
             }
@@ -119,10 +125,10 @@ where
 /// Waits for the first byte; a TCP peer may stay silent as long as it likes.
 async fn first_byte<S: AsyncRead + AsyncWrite + Unpin>(line: &mut Line<S>) -> io::Result<Option<u8>> {
     loop {
-        match line.next().await? {
+        match line.next(true).await? {
             Event::Received(0) | Event::Stop | Event::Overloaded => return Ok(None),
             Event::Received(_) => return Ok(line.inbox.unread().first().copied()),
-            Event::Tick => {}
+            Event::Tick | Event::Pushed => {}
         }
     }
 }
@@ -144,9 +150,9 @@ async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(
                 line.send(answer.as_bytes()).await?;
                 return Ok(false);
             }
-            Upgrade::Partial => match line.next().await? {
+            Upgrade::Partial => match line.next(true).await? {
                 Event::Received(0) | Event::Stop | Event::Overloaded => return Ok(false),
-                Event::Received(_) | Event::Tick => {}
+                Event::Received(_) | Event::Tick | Event::Pushed => {}
             },
         }
     }

@@ -5,6 +5,7 @@ use std::future::Future;
 use mpreg_storage::record::Lsn;
 
 use crate::protocol::Error as Refusal;
+use crate::session::Outbox;
 
 /// Where the answer to one message goes, and what that answer has seen.
 #[derive(Debug)]
@@ -13,6 +14,8 @@ pub(crate) struct Reply<'a> {
     pub(crate) out: &'a mut Vec<u8>,
     /// What the batch has seen so far.
     pub(crate) seen: &'a mut Seen,
+    /// Where everything goes that is said to this connection later.
+    pub(crate) outbox: &'a Outbox,
 }
 
 /// Positions that must be reached before the replies of a batch may leave (decision 2).
@@ -51,6 +54,8 @@ impl Seen {
 pub(crate) enum Step {
     /// Answered, or rightly ignored.
     Done,
+    /// Taken: the reply comes through the outbox when it is ready, by the [`Call`](super::Call) taken from it.
+    Later,
     /// Nothing happened: memory does not know the key, L2 must be asked.
     Cold,
     /// Nothing happened: writes outrun the disk, there is no room for this one yet.

@@ -1,12 +1,16 @@
 //! Sessions over an in-memory stream, with a service that stages what the node would do.
 //!
 //! Its language: `w5` writes lsn 5, `s7` is a strong write of lsn 7, `cX` needs the row of key X, `b` waits for
-//! room, `-` has no reply, `big` has a reply of 300 KiB, everything else is echoed.
+//! room, `lX` is a call whose reply comes later, `-` has no reply, `big` has a reply of 300 KiB, everything else is
+//! echoed.
+
+mod pushes;
 
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::watch;
 
@@ -24,12 +28,18 @@ struct Stage {
     room: watch::Sender<bool>,
     /// Ok = durable up to here; Err = the store has failed.
     durable: watch::Sender<Result<u64, ()>>,
+    /// The outbox of the connection that spoke last.
+    outbox: Mutex<Option<Outbox>>,
+    /// Calls without a reply yet.
+    calls: Mutex<Vec<Call>>,
 }
 
 impl Stage {
     fn new() -> Arc<Stage> {
         let ((durable, _), (room, _)) = (watch::channel(Ok(0)), watch::channel(false));
-        Arc::new(Stage { log: Mutex::default(), warm: Mutex::default(), room, durable })
+        let (log, warm, outbox, calls) =
+            (Mutex::default(), Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Stage { log, warm, room, durable, outbox, calls })
     }
 
     fn note(&self, line: String) {
@@ -62,6 +72,12 @@ impl Service for Arc<Stage> {
 
     fn handle(&mut self, message: &&[u8], reply: &mut Reply<'_>) -> Step {
         let text = std::str::from_utf8(message).unwrap();
+        *self.outbox.lock().unwrap() = Some(reply.outbox.clone());
+        if text.starts_with('l') {
+            let call = reply.outbox.call(message.len(), format!("lost {text}"));
+            self.calls.lock().unwrap().push(call);
+            return Step::Later;
+        }
         if self.cold_key(message).is_some() {
             return Step::Cold;
         }

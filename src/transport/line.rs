@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use crate::limits::{LINGER_BYTES_MAX, LINGER_MS, TICK_MS, WRITE_STALL_MS_MAX};
 use crate::transport::inbox::Inbox;
-use crate::transport::slots::Slot;
+use crate::transport::slots::{Signal, Slot};
 
 /// What happened on a line.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(crate) enum Event {
     Received(usize),
     /// The inbox cannot grow for a message that has begun.
     Overloaded,
+    /// Others have said something to this connection.
+    Pushed,
     /// `TICK_MS` passed.
     Tick,
     /// The server stops.
@@ -35,6 +38,13 @@ pub(crate) struct Line<S> {
     tick: Interval,
 }
 
+impl<S> Line<S> {
+    /// What wakes this line from outside.
+    pub(crate) fn signal(&self) -> &Arc<Signal> {
+        self.slot.signal()
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
     pub(crate) fn new(stream: S, inbox: Inbox, slot: Slot) -> Line<S> {
         let period = Duration::from_millis(TICK_MS);
@@ -48,20 +58,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Line<S> {
         self.slot.id()
     }
 
-    /// Waits for the next event. Bytes win over a tick, so a busy peer is never found silent; a stop wins over
+    /// Waits for the next event; bytes are none while not `reading`. Bytes win over a tick, so a busy peer is never
+    /// found silent, and over pushes, so that it can always say that it wants no more of them; a stop wins over
     /// bytes, so a busy peer cannot hold it up.
-    pub(crate) async fn next(&mut self) -> io::Result<Event> {
+    pub(crate) async fn next(&mut self, reading: bool) -> io::Result<Event> {
         poll_fn(|cx| {
             self.slot.signal().register(cx.waker());
             if self.slot.signal().stopping() {
                 return Poll::Ready(Ok(Event::Stop));
             }
-            if let Poll::Ready(event) = self.poll_receive(cx) {
+            if reading && let Poll::Ready(event) = self.poll_receive(cx) {
                 return Poll::Ready(event);
+            }
+            if self.slot.signal().take_pushed() {
+                return Poll::Ready(Ok(Event::Pushed));
             }
             self.tick.poll_tick(cx).map(|_| Ok(Event::Tick))
         })
         .await
+    }
+
+    /// Waits for a push alone.
+    pub(crate) async fn pushed(&self) {
+        let signal = self.slot.signal();
+        poll_fn(|cx| {
+            signal.register(cx.waker());
+            if signal.take_pushed() { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     }
 
     /// Takes what has come already, without waiting: `None` when there is nothing.

@@ -1,7 +1,7 @@
 //! Places for connections, and the table of those that are open.
 //!
-//! The table is how a stop reaches every connection; it is the seam for messages pushed to a connection by
-//! others (notifications, replies of functions), which will wake their session the same way.
+//! The table is how a stop reaches every connection. Messages pushed to a connection by others (notifications,
+//! replies of functions) wake its session through the same signal.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -26,10 +26,11 @@ pub(crate) enum Full {
 pub(crate) struct Signal {
     waker: AtomicWaker,
     stopping: AtomicBool,
+    pushed: AtomicBool,
 }
 
 impl Signal {
-    /// Registers the task to wake. Check [`Signal::stopping`] after, not before.
+    /// Registers the task to wake. Check [`Signal::stopping`] and [`Signal::take_pushed`] after, not before.
     pub(crate) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
     }
@@ -45,6 +46,20 @@ impl Signal {
         // Pairs with the acquire in `stopping`; the wake comes after, so a session that misses the flag is woken.
         self.stopping.store(true, Ordering::Release);
         self.waker.wake();
+    }
+
+    /// Tells the session that something waits for it. Once is enough until it has looked.
+    pub(crate) fn tell_pushed(&self) {
+        // Pairs with the swap in `take_pushed`: what was put where the session looks comes before.
+        if !self.pushed.swap(true, Ordering::AcqRel) {
+            self.waker.wake();
+        }
+    }
+
+    /// Whether something may wait; to be asked before looking for it.
+    pub(crate) fn take_pushed(&self) -> bool {
+        // The load spares the usual case, nothing, a write to a line that others share.
+        self.pushed.load(Ordering::Acquire) && self.pushed.swap(false, Ordering::AcqRel)
     }
 }
 
@@ -138,7 +153,7 @@ impl Slot {
         self.id
     }
 
-    pub(crate) fn signal(&self) -> &Signal {
+    pub(crate) fn signal(&self) -> &Arc<Signal> {
         &self.signal
     }
 }

@@ -17,12 +17,12 @@ use mpreg_storage::record::Extras;
 
 const DOCUMENT: &str = include_str!("../../../../docs/protocol-extensions.md");
 
-/// The JSON blocks of each section, by heading.
+/// The JSON blocks of each section that are messages, by heading; an array is a text of some other kind.
 fn sections() -> BTreeMap<&'static str, Vec<&'static str>> {
     let sections = DOCUMENT.split("\n## ").skip(1).map(|section| {
         let (heading, body) = section.split_once('\n').unwrap_or((section, ""));
         let blocks = body.split("```json\n").skip(1).map(|block| block.split("```").next().unwrap_or(""));
-        (heading, blocks.collect())
+        (heading, blocks.filter(|block| !block.starts_with('[')).collect())
     });
     sections.collect()
 }
