@@ -44,29 +44,42 @@ pub(super) struct Job<'a> {
     pub(super) wishes: Wishes,
 }
 
+/// A function a command will run, with the resources it asks for.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) function: Arc<Function>,
+    resources: Vec<String>,
+}
+
+/// The functions of a request's commands, in their order.
+pub(super) fn choose(
+    request: &Request<'_>,
+    cluster_id: &str,
+    registry: &Registry,
+) -> Result<Vec<Chosen>, Failure> {
+    let chosen = |command: &Command<'_>| {
+        let resources = strings(command.locs);
+        let function = select(command, cluster_id, &resources, registry)?;
+        Ok(Chosen { function, resources })
+    };
+    request.commands.iter().map(chosen).collect()
+}
+
 impl<'a> Job<'a> {
-    /// Orders the commands and finds their functions. Nothing has run when this fails.
-    pub(super) fn prepare(
-        request: &Request<'a>,
-        cluster_id: &str,
-        registry: &Registry,
-    ) -> Result<Job<'a>, Failure> {
+    /// Orders the commands, for each of which a function has been chosen. Nothing has run when this fails.
+    pub(super) fn new(request: &Request<'a>, chosen: Vec<Chosen>) -> Result<Job<'a>, Failure> {
         let names: Vec<Cow<'a, str>> = request.commands.iter().map(|command| command.name.decode()).collect();
         let nodes: Vec<Node<'_>> = request.commands.iter().zip(&names).map(node).collect();
         let plan = Plan::new(&nodes).map_err(refusal)?;
-        let mut tasks = Vec::with_capacity(names.len());
-        for (command, name) in request.commands.iter().zip(names) {
-            let resources = strings(command.locs);
-            let function = select(command, cluster_id, &resources, registry)?;
-            tasks.push(Task {
-                name,
-                label: Cow::Borrowed(command.name.quoted()),
-                args: Cow::Borrowed(command.args),
-                kwargs: Cow::Borrowed(command.kwargs),
-                resources,
-                function,
-            });
-        }
+        let task = |((command, name), chosen): ((&Command<'a>, Cow<'a, str>), Chosen)| Task {
+            name,
+            label: Cow::Borrowed(command.name.quoted()),
+            args: Cow::Borrowed(command.args),
+            kwargs: Cow::Borrowed(command.kwargs),
+            resources: chosen.resources,
+            function: chosen.function,
+        };
+        let tasks = request.commands.iter().zip(names).zip(chosen).map(task).collect();
         // As upstream, a topic alone does nothing.
         let topic =
             request.intermediate_result_callback_topic.filter(|_| request.return_intermediate_results);

@@ -20,7 +20,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use super::function::{Failure, Function, Memo, hex};
+use super::function::{Failure, Memo, hex};
 
 /// Where results are kept.
 pub(super) const NAMESPACE: &str = "rpc.results";
@@ -93,13 +93,9 @@ impl Shelf for Store {
 }
 
 /// The key of a call's result.
-pub(super) fn key(function: &Function, args: &str, kwargs: &str) -> Key {
+pub(super) fn key(memo: &Memo, args: &str, kwargs: &str) -> Key {
     let mut digest = Sha256::new();
-    let version = function.version.to_string();
-    for (separator, name) in [("[", &function.name), (",", &function.function_id), (",", &version)] {
-        digest.update(separator);
-        digest.update(Value::from(name.as_str()).to_string());
-    }
+    digest.update(&memo.prefix);
     for text in [args, kwargs] {
         digest.update(",");
         match canonical(text) {
@@ -160,8 +156,8 @@ impl Memos {
 
     /// A result that memory holds, for callers that cannot wait: nothing may be told of it before its position is
     /// *written*.
-    pub(super) fn look(&self, function: &Function, args: &str, kwargs: &str) -> Option<(String, Lsn)> {
-        match self.shelf.look(key(function, args, kwargs).as_bytes()) {
+    pub(super) fn look(&self, memo: &Memo, args: &str, kwargs: &str) -> Option<(String, Lsn)> {
+        match self.shelf.look(key(memo, args, kwargs).as_bytes()) {
             Look::Hit(result, lsn) => Some((result, lsn)),
             Look::Miss | Look::Cold => None,
         }
@@ -170,7 +166,6 @@ impl Memos {
     /// The kept result, or what `run` comes to, which is then kept.
     pub(super) async fn get_or_run<F>(
         &self,
-        function: &Function,
         memo: &Memo,
         (args, kwargs): (&str, &str),
         run: impl FnOnce() -> F,
@@ -178,7 +173,7 @@ impl Memos {
     where
         F: Future<Output = Result<String, Failure>>,
     {
-        let key = key(function, args, kwargs);
+        let key = key(memo, args, kwargs);
         loop {
             if let Some(kept) = self.kept(&key).await {
                 return Ok(kept);
@@ -256,7 +251,7 @@ impl Drop for Flight<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rpc::function::{Code, Declaration};
+    use crate::rpc::function::{Code, Declaration, Function};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// A shelf of nothing but memory, that may forget and be cold.
@@ -292,13 +287,13 @@ mod tests {
         }
     }
 
-    fn function(value: Value) -> Arc<Function> {
+    fn memo(value: Value) -> Memo {
         let declaration: Declaration = serde_json::from_value(value).unwrap();
-        Arc::new(Function::new(&declaration, Code::Workers(0)).unwrap())
+        Function::new(&declaration, Code::Workers(0)).unwrap().memo.unwrap()
     }
 
-    fn pure(version: &str) -> Arc<Function> {
-        function(serde_json::json!({"name": "f", "version": version, "pure": true}))
+    fn pure(version: &str) -> Memo {
+        memo(serde_json::json!({"name": "f", "version": version, "pure": true}))
     }
 
     struct Stage {
@@ -323,14 +318,13 @@ mod tests {
         ) -> tokio::task::JoinHandle<Result<String, Failure>> {
             let (memos, runs, go) = (Arc::clone(&self.memos), Arc::clone(&self.runs), Arc::clone(&self.go));
             tokio::spawn(async move {
-                let function = pure("1");
-                let memo = function.memo.clone().unwrap();
+                let memo = pure("1");
                 let run = || async {
                     runs.fetch_add(1, Ordering::SeqCst);
                     go.notified().await;
                     outcome.map(str::to_owned).map_err(Failure::value)
                 };
-                memos.get_or_run(&function, &memo, ("[1]", "{}"), run).await
+                memos.get_or_run(&memo, ("[1]", "{}"), run).await
             })
         }
 
@@ -355,7 +349,7 @@ mod tests {
         assert_ne!(plain, same(r#"[{"a":2,"b":"x"}]"#, "{}"));
         assert_ne!(same("[1]", "{}"), same("[]", r#"{"a":1}"#));
         assert_ne!(same("[1]", "{}"), key(&pure("1.0.1"), "[1]", "{}"));
-        let other = function(serde_json::json!({"name": "f", "function_id": "g"}));
+        let other = memo(serde_json::json!({"name": "f", "function_id": "g", "pure": true}));
         assert_ne!(same("[1]", "{}"), key(&other, "[1]", "{}"));
         assert_eq!(same("[1]", "{}").parts().namespace, "rpc.results");
         assert_eq!(same("[1]", "{}").parts().identifier.len(), 32);

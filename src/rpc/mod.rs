@@ -1,7 +1,7 @@
 //! RPC: requests are graphs of commands, commands call functions, functions come from anywhere.
 //!
 //! ```text
-//! rpc ─> Job: plan levels, find functions ─┬─ all quick ─────> run here, reply in the batch
+//! rpc ─> Job: find functions, plan levels ─┬─ all quick ─────> run here, reply in the batch
 //!                                          └─ otherwise ─────> a task; the reply leaves when it is ready
 //!          level by level: put results in the places of references, run what belongs together at once
 //!                ├─ quick, blocking, async        Rust functions of the program that embeds the node
@@ -90,7 +90,7 @@ use catalog::{Bus, Catalog};
 use discovery::Policy;
 use function::{Function, Prepared};
 use identity::Identity;
-use job::Job;
+use job::{Chosen, Job};
 use memo::Memos;
 use version::Version;
 use workers::Hub;
@@ -210,12 +210,13 @@ impl Rpc {
     }
 
     fn begin(self: &Arc<Rpc>, request: &Request<'_>, reply: &mut Reply<'_>) -> Result<Step, Failure> {
-        let job = Job::prepare(request, &self.identity().cluster_id, &self.catalog.registry)?;
-        if job.is_quick() {
-            run::run_quick(&job, self.now_us(), reply.out)?;
+        let chosen = job::choose(request, &self.identity().cluster_id, &self.catalog.registry)?;
+        if self.answer_kept(request, &chosen, reply) {
             return Ok(Step::Done);
         }
-        if self.answer_kept(&job, reply) {
+        let job = Job::new(request, chosen)?;
+        if job.is_quick() {
+            run::run_quick(&job, self.now_us(), reply.out)?;
             return Ok(Step::Done);
         }
         self.spawn(job.into_owned(), reply.outbox)?;
@@ -223,17 +224,17 @@ impl Rpc {
     }
 
     /// Answers a single call of a pure function from its kept result, if memory has it.
-    fn answer_kept(&self, job: &Job<'_>, reply: &mut Reply<'_>) -> bool {
-        let [task] = job.tasks.as_slice() else { return false };
-        let wishes = &job.wishes;
-        if task.function.memo.is_none() || wishes.intermediate || wishes.summary {
-            return false;
-        }
-        let Some((result, lsn)) = self.memos.look(&task.function, &task.args, &task.kwargs) else {
+    fn answer_kept(&self, request: &Request<'_>, chosen: &[Chosen], reply: &mut Reply<'_>) -> bool {
+        let ([command], [Chosen { function, .. }]) = (request.commands.as_slice(), chosen) else {
             return false;
         };
+        if request.return_intermediate_results || request.include_execution_summary {
+            return false;
+        }
+        let Some(memo) = &function.memo else { return false };
+        let Some((result, lsn)) = self.memos.look(memo, command.args, command.kwargs) else { return false };
         reply.seen.saw(lsn, false);
-        write_success(reply.out, &job.u, [(&*task.label, result.as_bytes())]);
+        write_success(reply.out, request.u, [(command.name.quoted(), result.as_bytes())]);
         true
     }
 

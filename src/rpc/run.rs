@@ -127,7 +127,7 @@ impl Call {
             None => self.run_code(rpc).await,
             Some(memo) => {
                 let arguments = (self.args.as_str(), self.kwargs.as_str());
-                rpc.memos.get_or_run(&self.function, memo, arguments, || self.run_code(rpc)).await
+                rpc.memos.get_or_run(memo, arguments, || self.run_code(rpc)).await
             }
         }
     }

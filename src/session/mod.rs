@@ -107,7 +107,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
         match self.line.next(reading).await? {
             Event::Received(count) => self.received(count).await?,
             Event::Overloaded => self.abandon().await?,
-            Event::Pushed => return self.deliver().await,
+            Event::Pushed => {
+                // Whoever woke us is often one of many: letting the others run makes one write of what all have said.
+                tokio::task::yield_now().await;
+                return self.deliver().await;
+            }
             // While we do not read, the peer cannot give a sign of life.
             Event::Tick if !reading => {}
             Event::Tick => self.tick().await?,

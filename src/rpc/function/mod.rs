@@ -27,6 +27,8 @@ pub use handler::{AsyncHandler, Bound, Fallible, Handler, Outcome, Plain, Runnin
 pub(crate) use spec::{Shapes, hex};
 pub use types::TypeSpec;
 
+use serde_json::json;
+
 use super::discovery::Builtin;
 use super::version::Version;
 
@@ -69,6 +71,8 @@ pub(crate) struct Memo {
     pub(crate) ttl: Option<Duration>,
     /// JSON array of cache keys as texts; `[]` when there are none.
     pub(crate) dependencies: String,
+    /// How the canonical form of a call begins: `["name","id","version"`.
+    pub(crate) prefix: String,
 }
 
 /// A registered function: one version of one name. Never changes; what changes is registered anew.
@@ -99,7 +103,7 @@ impl Function {
         let mut resources = declaration.resources.clone();
         resources.sort_unstable();
         resources.dedup();
-        let dependencies = serde_json::Value::from(declaration.dependencies.clone()).to_string();
+        let dependencies = json!(declaration.dependencies).to_string();
         Ok(Function {
             name: declaration.name.clone(),
             function_id: declaration.id().to_owned(),
@@ -110,7 +114,10 @@ impl Function {
             tags: declaration.tags.clone(),
             capabilities: declaration.capabilities.clone(),
             idempotent: declaration.idempotent,
-            memo: declaration.memo_ttl().map(|ttl| Memo { ttl, dependencies }),
+            memo: declaration.memo_ttl().map(|ttl| {
+                let identity = json!([declaration.name, declaration.id(), version.to_string()]).to_string();
+                Memo { ttl, dependencies, prefix: identity[..identity.len() - 1].to_owned() }
+            }),
             shapes: Shapes::of(declaration, version, scope.as_str()),
             code,
             builtin: false,
