@@ -28,9 +28,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
 pub(crate) use opening::{Door, serve};
-use outbox::Inlet;
 #[cfg(test)]
 pub(crate) use outbox::Call;
+use outbox::Inlet;
 pub(crate) use outbox::{Outbox, Push, Refused};
 pub(crate) use service::{Failed, Reply, Seen, Service, Step};
 
