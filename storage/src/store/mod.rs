@@ -94,8 +94,12 @@ impl Store {
         let machine = &options.machine;
         let directory = Directory::open(machine.disk.as_ref(), machine.rng.as_ref(), &options.dir)?;
         let directory = Arc::new(directory);
-        let (pipeline, recovered) = recover(machine, &options.dir, &options.parts())?;
-        let topics = topics::open(&options, &directory, pipeline.now_us())?;
+        let recover = || recover(machine, &options.dir, &options.parts());
+        let (recovered, topics) = topics::open_beside(&options, &directory, recover);
+        let ((pipeline, recovered), topics) = (recovered?, topics?);
+        if let Some(topics) = &topics {
+            topics.advance_time(pipeline.now_us());
+        }
         let shared = Arc::new(Shared {
             pipeline: Arc::new(pipeline),
             topics,
