@@ -6,8 +6,9 @@
 use std::path::{Path, PathBuf};
 
 /// Rooms of `storage/src` by rank; same rank = may not know each other.
-const ROOMS: [(&str, u8); 12] = [
-    ("store", 5),
+const ROOMS: [(&str, u8); 13] = [
+    ("store", 6),
+    ("topics", 5),
     ("write", 4),
     ("state", 3),
     ("structure", 2),

@@ -80,7 +80,8 @@ impl Shelf for Store {
         }
         let ttl_us = memo.ttl.map(|ttl| u64::try_from(ttl.as_micros()).unwrap_or(u64::MAX));
         let put = Operation::Put { key, value: result.as_bytes(), ttl_us, extras: &extras };
-        match self.stage(&put) {
+        // Whether the key is there already is asked of L2 where memory does not know: one read of a cached page.
+        match self.stage_blocking(&put) {
             Ok(outcome) => Shelf::hand_over(self, outcome.outcome.lsn),
             Err(error) => tracing::debug!(%error, "a result of a pure function is not kept"),
         }

@@ -8,7 +8,8 @@
 //!
 //! | rank | room | job |
 //! |---|---|---|
-//! | 5 | [`store`] | the front door: open, get, submit, scan, feed, snapshot, close |
+//! | 6 | [`store`] | the front door: open, get, submit, scan, feed, snapshot, close |
+//! | 5 | [`mod@topics`] | the backlog: its log, topic indexes, retention, replay |
 //! | 4 | [`mod@write`] | sequencing, group commit, tickets, checkpointer, recovery |
 //! | 3 | [`state`] | `apply(op, view) -> outcome` |
 //! | 2 | [`structure`] | lists, sets, maps, sorted sets: commands, resolved changes, reads |
@@ -34,5 +35,6 @@ pub mod state;
 pub mod store;
 pub mod structure;
 pub mod table;
+pub mod topics;
 pub mod tree;
 pub mod write;

@@ -89,3 +89,17 @@ pub const TREE_LEVELS_MAX: u8 = 24;
 pub const CELL_COUNT_MAX: usize = 1024;
 /// Longest stored node of a tree. Inner nodes with the longest keys are the longest.
 pub const CELL_BYTES_MAX: usize = 1 << 30;
+/// Longest topic of a published message, in bytes of UTF-8.
+pub const TOPIC_BYTES_MAX: usize = 512;
+/// Longest message object, as JSON text. A message takes no more than a transport carries.
+pub const MESSAGE_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// Longest name of a durable subscription, in bytes of UTF-8.
+pub const SUBSCRIPTION_NAME_BYTES_MAX: usize = 128;
+/// Most durable subscriptions.
+pub const SUBSCRIPTIONS_MAX: usize = 10_000;
+/// Longest topic pattern, in bytes.
+pub const TOPIC_PATTERN_BYTES_MAX: usize = 256;
+/// Most wildcards in a topic pattern.
+pub const TOPIC_WILDCARDS_MAX: usize = 8;
+/// Most policies of the backlog.
+pub const TOPIC_POLICIES_MAX: usize = 1024;

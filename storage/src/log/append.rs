@@ -10,9 +10,19 @@ use super::spare::Pool;
 use super::writer::Writer;
 use super::{Error, Log, Shared};
 use crate::limits::FRAME_BODY_BYTES_MAX;
+use crate::record::SegmentId;
 
 /// Bytes a frame takes beyond its body, at most.
 const FRAME_COST_BYTES: u64 = (FRAME_HEADROOM_BYTES + FRAME_ALIGN_BYTES) as u64;
+
+/// Where a frame went: its envelope stands there, its body [`FRAME_HEADROOM_BYTES`] further on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The segment.
+    pub segment: SegmentId,
+    /// Byte offset in it.
+    pub offset: u64,
+}
 
 impl Log {
     /// Hands one frame to the operating system with a single positioned write. When it returns, the frame
@@ -28,7 +38,7 @@ impl Log {
     /// # Cost
     /// Two crc32c passes over the body beside the write, no allocation. Where the segment is full, two more
     /// writes, and making the next segment unless [`prepare`](Log::prepare) did.
-    pub fn append(&self, head: &FrameHead, frame: &mut FrameBuffer) -> Result<(), Error> {
+    pub fn append(&self, head: &FrameHead, frame: &mut FrameBuffer) -> Result<Appended, Error> {
         let shared = &*self.shared;
         shared.check_poison()?;
         check_size(frame.len() as u64)?;
@@ -40,13 +50,14 @@ impl Log {
         if stored_bytes(frame.len()) > writer.room() {
             shared.roll(&mut writer, frame.len())?;
         }
+        let appended = Appended { segment: writer.segment.header.id, offset: writer.tip.offset };
         let written = writer.write_frame(head, last, frame, shared.durable());
         written.map_err(|error| shared.poison(error))?;
         // Relaxed: a hint, and `reserve` is called by whoever calls this.
         shared.room_bytes.store(writer.room(), Ordering::Relaxed);
         // Pairs with the acquire in `written`; the segment was marked unsynced before.
         shared.written.store(last.0, Ordering::Release);
-        Ok(())
+        Ok(appended)
     }
 
     /// Makes sure that frames with `body_bytes` in all can be appended without asking the disk for space.

@@ -42,6 +42,7 @@ mod error;
 pub mod footer;
 pub mod frame;
 pub mod header;
+mod held;
 mod layout;
 mod look;
 mod names;
@@ -67,9 +68,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+pub use self::append::Appended;
 pub use self::error::Error;
 pub use self::footer::LastSeen;
 pub use self::frame::{FrameBuffer, FrameHead, FrameRef};
+pub use self::held::Held;
 pub use self::look::{Look, Looked, look};
 pub use self::open::{Ending, Opened, Options};
 pub use self::reader::Reader;

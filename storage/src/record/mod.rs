@@ -7,6 +7,8 @@ pub mod change;
 pub mod entry;
 pub mod extras;
 pub mod key;
+pub mod level;
+pub mod message;
 pub mod op;
 pub mod position;
 
@@ -14,5 +16,6 @@ pub use change::Cause;
 pub use entry::{EntryFields, EntryKind, StructureHead};
 pub use extras::Extras;
 pub use key::{Key, KeyParts};
+pub use level::Level;
 pub use op::{Op, Record, Records};
-pub use position::{Epoch, Lsn, SegmentId};
+pub use position::{Epoch, Lsn, Position, SegmentId};

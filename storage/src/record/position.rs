@@ -40,6 +40,41 @@ impl fmt::Display for Epoch {
     }
 }
 
+/// A place in a log that is never used twice, as shown to clients: `epoch:lsn`. Later is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Position {
+    /// The life of the log the record was written in.
+    pub epoch: Epoch,
+    /// The record. Goes on across epochs, except for records a power cut took: a later epoch may use their
+    /// numbers again.
+    pub lsn: Lsn,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.epoch, self.lsn)
+    }
+}
+
+/// Not `epoch:lsn` in decimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a position reads epoch:offset in decimal digits")]
+pub struct NotAPosition;
+
+impl std::str::FromStr for Position {
+    type Err = NotAPosition;
+
+    fn from_str(text: &str) -> Result<Position, NotAPosition> {
+        let number = |digits: &str| {
+            // `parse` takes a plus sign, which `Display` never writes.
+            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            digits.parse().ok().filter(|_| plain).ok_or(NotAPosition)
+        };
+        let (epoch, lsn) = text.split_once(':').ok_or(NotAPosition)?;
+        Ok(Position { epoch: Epoch(number(epoch)?), lsn: Lsn(number(lsn)?) })
+    }
+}
+
 /// Number of a log segment, ascending and never reused, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SegmentId(pub u64);
@@ -47,5 +82,21 @@ pub struct SegmentId(pub u64);
 impl fmt::Display for SegmentId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_read_back_and_sort_by_epoch_first() {
+        let position = |epoch, lsn| Position { epoch: Epoch(epoch), lsn: Lsn(lsn) };
+        assert_eq!(position(3, 17).to_string(), "3:17");
+        assert_eq!("3:17".parse(), Ok(position(3, 17)));
+        assert!(position(2, 1) > position(1, 500));
+        for wrong in ["", "3", "3:", ":17", "3:+1", "3:-1", "3:1:1", "3: 1", "3:99999999999999999999"] {
+            assert_eq!(wrong.parse::<Position>(), Err(NotAPosition), "{wrong:?}");
+        }
     }
 }

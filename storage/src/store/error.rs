@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::record::key;
 use crate::structure::{self, ApplyError, Mismatch, Refusal};
-use crate::{json, tree, write};
+use crate::{json, topics, tree, write};
 
 /// Split by what the caller can do: fix the request, wait, free space, stop the process.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,9 @@ pub enum Error {
     /// The write path refused or failed.
     #[error(transparent)]
     Write(#[from] write::Error),
+    /// The backlog of topics cannot be opened or closed.
+    #[error(transparent)]
+    Topics(#[from] topics::Error),
     /// Another process has the data directory.
     #[error("data directory {} is in use by another process", dir.display())]
     InUse {

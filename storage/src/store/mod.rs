@@ -37,6 +37,7 @@ mod structures;
 mod submit;
 mod sweep;
 mod tags;
+mod topics;
 mod volatile;
 
 use std::sync::Arc;
@@ -58,6 +59,7 @@ pub use structures::Found;
 pub use submit::Ticket;
 
 use crate::record::Lsn;
+use crate::topics::Topics;
 use crate::write::Pipeline;
 use crate::write::checkpoint::Folded;
 use crate::write::recovery::{Recovered, recover};
@@ -83,8 +85,9 @@ pub struct Store {
 #[derive(Debug)]
 struct Shared {
     pipeline: Arc<Pipeline>,
+    topics: Option<Topics>,
     options: Options,
-    directory: Directory,
+    directory: Arc<Directory>,
     recovered: Recovered,
     flights: Flights,
     sweeper: Mutex<Sweeper>,
@@ -105,9 +108,16 @@ impl Store {
     pub fn open(options: Options) -> Result<Store, Error> {
         let machine = &options.machine;
         let directory = Directory::open(machine.disk.as_ref(), machine.rng.as_ref(), &options.dir)?;
-        let (pipeline, recovered) = recover(machine, &options.dir, &options.parts())?;
+        let directory = Arc::new(directory);
+        let recover = || recover(machine, &options.dir, &options.parts());
+        let (recovered, topics) = topics::open_beside(&options, &directory, recover);
+        let ((pipeline, recovered), topics) = (recovered?, topics?);
+        if let Some(topics) = &topics {
+            topics.advance_time(pipeline.now_us());
+        }
         let shared = Arc::new(Shared {
             pipeline: Arc::new(pipeline),
+            topics,
             directory,
             recovered,
             flights: Flights::new(),
@@ -162,8 +172,11 @@ impl Store {
     /// the process. Cost: one lock.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
-        let inner = self.shared.pipeline.inner.lock();
-        inner.core.is_poisoned().then(|| inner.poison_cause.clone())
+        let failure = {
+            let inner = self.shared.pipeline.inner.lock();
+            inner.core.is_poisoned().then(|| inner.poison_cause.clone())
+        };
+        failure.or_else(|| self.topics()?.failure())
     }
 
     /// Folds everything dirty into L2 now; `None` when nothing is. Blocks.
@@ -176,6 +189,9 @@ impl Store {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         if let Some(trouble) = self.shared.trouble.lock().clone() {
+            return Some(trouble);
+        }
+        if let Some(trouble) = self.topics().and_then(Topics::trouble) {
             return Some(trouble);
         }
         let full = self.shared.full.load(Ordering::Relaxed);
@@ -198,6 +214,9 @@ impl Store {
         pipeline.wait_durable(staged)?;
         pipeline.run_checkpoint()?;
         pipeline.log.close()?;
+        if let Some(topics) = self.topics() {
+            topics.close()?;
+        }
         let inner = pipeline.inner.lock();
         drop(pipeline.poisoned(inner, "the store was closed"));
         Ok(())
@@ -208,6 +227,9 @@ impl Store {
     pub fn step(&self) -> Result<(), Error> {
         self.shared.step_sync()?;
         self.shared.step_checkpoint()?;
+        if let Some(topics) = self.topics() {
+            topics.step()?;
+        }
         self.shared.step_housekeeping()
     }
 }

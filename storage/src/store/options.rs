@@ -5,30 +5,10 @@ use std::sync::Arc;
 
 use crate::disk::{OsClock, OsDisk, OsRng};
 use crate::memory::PolicyKind;
+pub use crate::record::Level;
 use crate::write::core::Bounds;
 use crate::write::recovery::{Machine, Parts};
-use crate::{log, memory, table};
-
-/// When a write is acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Level {
-    /// Handed to the OS: survives the death of the process, may lose the last sync interval on a
-    /// power cut.
-    Eventual,
-    /// Synced: survives a power cut.
-    Strong,
-}
-
-impl Level {
-    /// The word of the protocol.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Level::Eventual => "eventual",
-            Level::Strong => "strong",
-        }
-    }
-}
+use crate::{log, memory, table, topics};
 
 /// How a store is opened. Sizes are bytes, times microseconds.
 #[derive(Debug, Clone)]
@@ -67,6 +47,8 @@ pub struct Options {
     /// Whether the store runs its threads (sync, checkpoint, housekeeping). A simulation turns them off
     /// and calls `step` itself.
     pub threads: bool,
+    /// The backlog of topics; `None`: this store has none. Its threads run only when the store's do.
+    pub topics: Option<topics::Options>,
     /// Files, time and chance; a test brings its own.
     pub machine: Machine,
 }
@@ -94,6 +76,7 @@ impl Options {
             free_bytes_min: None,
             sweep_interval_us: 1_000_000,
             threads: true,
+            topics: Some(topics::Options::default()),
             machine,
         }
     }

@@ -5,6 +5,7 @@ mod damage;
 mod endings;
 mod faults;
 mod golden;
+mod held;
 mod life;
 mod random;
 mod speed;

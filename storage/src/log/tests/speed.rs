@@ -46,7 +46,7 @@ fn append_beside_bare_writes() {
             let frames = round * ROUND_FRAMES..(round + 1) * ROUND_FRAMES;
             let write = |nth| bare.write_at(96 + nth * stored, &bytes).unwrap();
             bare_us = bare_us.min(timed(&clock, || frames.clone().for_each(write)));
-            let append = |nth| log.append(&head(nth), &mut frame).unwrap();
+            let append = |nth| _ = log.append(&head(nth), &mut frame).unwrap();
             log_us = log_us.min(timed(&clock, || frames.for_each(append)));
         }
         let (bare_us, log_us) = (bare_us / ROUND_FRAMES as f64, log_us / ROUND_FRAMES as f64);
