@@ -12,3 +12,5 @@ mod session;
 mod transport;
 
 pub use node::{Node, Running};
+#[cfg(fuzzing)]
+pub use transport::fuzzing;

@@ -6,6 +6,11 @@
 pub const MESSAGE_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Most fragments of one WebSocket message.
 pub const FRAGMENTS_MAX: usize = 1024;
+/// A message in the stream form of TCP may be this many times as long as an ordinary one: 100 MiB unless the operator
+/// sets another limit for those.
+pub const STREAM_MESSAGES: usize = 5;
+/// Most chunks of one stream. Their heads stay in the buffer until its end: 1 MiB at most.
+pub const STREAM_CHUNKS_MAX: usize = 128 * 1024;
 /// Most messages handled before their replies are settled and written.
 pub const BATCH_MESSAGES_MAX: usize = 1024;
 /// Messages of a batch that are read before the first of them is handled, so that memory is fetched for all at

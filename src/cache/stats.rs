@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::cache::tally::Tally;
 use crate::cache::{Clerk, Desk, Patience, head, timed};
-use crate::protocol::cache::{EntryReply, KeyText, Reply};
+use crate::protocol::cache::{Durability, EntryReply, KeyText, Reply};
 use crate::session::{self, Step};
 
 impl Desk<'_> {
@@ -36,7 +36,9 @@ impl Desk<'_> {
             include_metadata: self.request.options.include_metadata,
         };
         let head = head(self.request, ids, *now_us);
-        Reply { entry: Some(shown), ..timed(head, mark) }.write_into(reply.out);
+        // The figures are those of this process, and gone with it.
+        let durability = Some(Durability::Volatile);
+        Reply { durability, entry: Some(shown), ..timed(head, mark) }.write_into(reply.out);
         Step::Done
     }
 }

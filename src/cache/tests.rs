@@ -186,6 +186,7 @@ fn statistics_count_what_happened() {
         reply["entry"]["key"],
         json!({"namespace": "", "identifier": "", "version": "v1.0.0", "tags": []})
     );
+    assert_eq!(reply["durability"], "volatile", "the figures end with the process");
     let counts = &reply["entry"]["value"]["operation_stats"];
     assert_eq!((&counts["puts"], &counts["l1_hits"], &counts["misses"]), (&json!(1), &json!(2), &json!(1)));
     assert_eq!(reply["entry"]["value"]["l1_statistics"]["entry_count"], 1);

@@ -57,6 +57,12 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// Others than its owner may write to the data directory.
+    #[error("data directory {what}")]
+    Exposed {
+        /// Which directory, its mode, and what to do.
+        what: String,
+    },
     /// The file system failed outside of log and L2.
     #[error("{what} {}: {source}", path.display())]
     Io {
