@@ -79,7 +79,7 @@ pub struct Checkpoint<'a, C> {
     /// How the counts of tags move.
     pub tags: &'a [TagChange],
     /// The tags that are hidden at this position, all of them; `None` leaves them as they are.
-    pub hidden: Option<&'a [(Box<[u8]>, crate::record::Lsn)]>,
+    pub hidden: Option<&'a [super::marks::HiddenTag]>,
 }
 
 impl<C> std::fmt::Debug for Checkpoint<'_, C> {

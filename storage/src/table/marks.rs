@@ -57,6 +57,9 @@ pub fn each_mark(extras: &[u8], mut each: impl FnMut(&[u8])) {
     marks.iter().for_each(|mark| each(mark));
 }
 
+/// A hidden tag, and the record that hides it.
+pub type HiddenTag = (Box<[u8]>, Lsn);
+
 /// How a tag's count moves with a checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TagChange {
@@ -121,7 +124,7 @@ fn index_prefix(mark: &[u8]) -> Vec<u8> {
 pub(super) fn write_tags(
     table: &mut Table<'_, &'static [u8], &'static [u8]>,
     changes: &[TagChange],
-    hidden: Option<&[(Box<[u8]>, Lsn)]>,
+    hidden: Option<&[HiddenTag]>,
 ) -> Result<(), Error> {
     for change in changes {
         let row = mark_of(COUNT, &change.tag);
@@ -186,7 +189,7 @@ impl Snapshot {
     }
 
     /// Tags that are hidden, and since when.
-    pub fn hidden_tags(&self) -> Result<Vec<(Box<[u8]>, Lsn)>, Error> {
+    pub fn hidden_tags(&self) -> Result<Vec<HiddenTag>, Error> {
         let rows =
             self.tags.range::<&[u8]>(&[HIDDEN][..]..&[HIDDEN + 1][..]).map_err(during("read hidden tags"))?;
         let mut hidden = Vec::new();

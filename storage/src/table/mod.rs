@@ -56,7 +56,7 @@ use crate::record::EntryFields;
 pub use cells::{CellChanges, CellSource, SnapshotSource, put_sealed};
 pub use checkpoint::{CellChange, Change, Checkpoint, CheckpointSummary, EntryChange};
 pub use error::Error;
-pub use marks::{DEPENDENCY, TAG, TagChange, each_mark, mark_of};
+pub use marks::{DEPENDENCY, HiddenTag, TAG, TagChange, each_mark, mark_of};
 pub use meta::CheckpointPosition;
 pub use negative::FilterProgress;
 pub use read_only::ReadOnlyTable;

@@ -135,7 +135,7 @@ impl Shared {
         Ok(())
     }
 
-    fn remove_file(&self, path: &PathBuf) -> Result<(), Error> {
+    fn remove_file(&self, path: &std::path::Path) -> Result<(), Error> {
         self.machine.disk.remove(path).map_err(Error::io("removing", path))
     }
 

@@ -123,12 +123,12 @@ impl Marks {
     #[must_use]
     pub fn frozen_counts(&self) -> Vec<TagChange> {
         let tags = self.frozen.iter().filter(|(mark, _)| mark.first() == Some(&TAG));
-        let change = |(mark, delta): (&Box<[u8]>, &Delta)| TagChange {
+        tags.map(|(mark, delta)| TagChange {
             tag: mark[1..].into(),
             reset: delta.reset,
             count: delta.count,
-        };
-        tags.map(change).collect()
+        })
+        .collect()
     }
 
     /// Tags that are hidden and when, for the next checkpoint.
