@@ -123,12 +123,8 @@ impl Marks {
     #[must_use]
     pub fn frozen_counts(&self) -> Vec<TagChange> {
         let tags = self.frozen.iter().filter(|(mark, _)| mark.first() == Some(&TAG));
-        tags.map(|(mark, delta)| TagChange {
-            tag: mark[1..].into(),
-            reset: delta.reset,
-            count: delta.count,
-        })
-        .collect()
+        tags.map(|(mark, delta)| TagChange { tag: mark[1..].into(), reset: delta.reset, count: delta.count })
+            .collect()
     }
 
     /// Tags that are hidden and when, for the next checkpoint.
