@@ -110,6 +110,7 @@ fn strong(messages: &[(String, Vec<u8>)]) -> f64 {
             let stage = |(topic, message): &(String, Vec<u8>)| {
                 topics.stage_blocking(topic, message, Level::Strong).expect("a message is staged").position
             };
+            #[expect(clippy::double_ended_iterator_last, reason = "all are staged, in order")]
             let last = batch.iter().map(stage).last().expect("chunks are not empty");
             topics.durable(last).wait().expect("a batch is synced");
         }

@@ -11,13 +11,20 @@ use crate::cache::{Desk, Patience};
 use crate::protocol::cache::{Code, CounterVerb, Status, Structure};
 use crate::session::{self, Step};
 
+/// Why a counter is not counted.
+type Refused = (Code, String);
+/// What to tell of a counter, and its value.
+type Counted = Result<(Told, Vec<u8>), Refused>;
+/// The new number, if there is one.
+type Number = Result<Option<Vec<u8>>, Refused>;
+
 /// One change of a counter.
 pub(in crate::cache) struct Count<'a> {
     verb: CounterVerb<'a>,
     create: bool,
     ttl_us: Option<u64>,
     extras: Vec<u8>,
-    came: RefCell<Result<Option<Vec<u8>>, (Code, String)>>,
+    came: RefCell<Number>,
 }
 
 impl<'a> Count<'a> {
@@ -80,12 +87,12 @@ impl<'a> Count<'a> {
     }
 
     /// Why it could not be counted, if that was tried.
-    pub(in crate::cache) fn refused(&self) -> Option<(Code, String)> {
+    pub(in crate::cache) fn refused(&self) -> Option<Refused> {
         self.came.borrow().clone().err()
     }
 
     /// The result of a counter's change, for whoever writes it: the error, or what to tell.
-    pub(in crate::cache) fn told(&self, done: &Done) -> Result<(Told, Vec<u8>), (Code, String)> {
+    pub(in crate::cache) fn told(&self, done: &Done) -> Counted {
         let exists = done.previous.is_some();
         let value = self.came.borrow().clone()?;
         let status = Some(if value.is_some() { Status::Hit } else { Status::Miss });
@@ -134,7 +141,7 @@ impl Desk<'_> {
         asked: &Structure<'_>,
         verb: &CounterVerb<'_>,
         key: &[u8],
-    ) -> Result<Result<(Told, Vec<u8>), (Code, String)>, Error> {
+    ) -> Result<Counted, Error> {
         let count = Count::new(asked, verb);
         let operation = Operation::Update { key, update: &count };
         let done = match self.patience {
@@ -144,7 +151,7 @@ impl Desk<'_> {
         Ok(count.told(&done))
     }
 
-    fn count(&self, key: &[u8]) -> Result<Result<(Told, Vec<u8>), (Code, String)>, Error> {
+    fn count(&self, key: &[u8]) -> Result<Counted, Error> {
         let (lsn, value) = match self.found(key)? {
             Found::Absent(lsn) => {
                 let told = Told { lsn, status: Some(Status::Miss), ..Told::default() };

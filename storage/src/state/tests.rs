@@ -40,7 +40,10 @@ impl View for Rows {
     }
 }
 
-fn run(ops: &[Op<'_>]) -> Vec<(Vec<u8>, EntryKind, u64, u64, Vec<u8>)> {
+/// Key, kind, position, expiry, value.
+type Shown = (Vec<u8>, EntryKind, u64, u64, Vec<u8>);
+
+fn run(ops: &[Op<'_>]) -> Vec<Shown> {
     let mut rows = Rows::default();
     for (lsn, op) in (1..).zip(ops) {
         let Ok(()) = apply(Lsn(lsn), op, &mut rows);

@@ -16,7 +16,7 @@ use crate::record::EntryFields;
 use super::bulk::{Marks, Merge};
 use super::cells::CellChanges;
 use super::error::during;
-use super::marks::{self, IndexRows, TagChange};
+use super::marks::{self, HiddenTag, IndexRows, TagChange};
 use super::meta::{self, Counters};
 use super::negative::Pupils;
 use super::schema::{self, CELLS, DROPS, ENTRIES, EXPIRY, META};
@@ -79,7 +79,7 @@ pub struct Checkpoint<'a, C> {
     /// How the counts of tags move.
     pub tags: &'a [TagChange],
     /// The tags that are hidden at this position, all of them; `None` leaves them as they are.
-    pub hidden: Option<&'a [super::marks::HiddenTag]>,
+    pub hidden: Option<&'a [HiddenTag]>,
 }
 
 impl<C> std::fmt::Debug for Checkpoint<'_, C> {

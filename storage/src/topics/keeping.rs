@@ -1,7 +1,6 @@
 //! Housekeeping: index files for sealed segments, retention, the next segment ahead of need.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

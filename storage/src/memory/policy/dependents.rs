@@ -87,7 +87,7 @@ mod tests {
 
     fn entry(key: &Key, dependencies: &str) -> EntryRef {
         let mut extras = Vec::new();
-        Extras { dependencies, ..Extras::default() }.encode_into(&mut extras).unwrap();
+        Extras { dependencies, ..Extras::default() }.encode_into(&mut extras).expect("they are short");
         let fields = EntryFields {
             kind: EntryKind::Value,
             lsn: Lsn(1),

@@ -1,5 +1,7 @@
 //! Tests of the room as a whole, on the faulty disk.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod basics;
 mod crash;
 mod damage;

@@ -15,6 +15,7 @@ const MESSAGES: u64 = 4000;
 struct Live {
     queue: Mutex<std::collections::VecDeque<(Published, Vec<u8>)>>,
     /// Cut and what came live, by subscriber.
+    #[expect(clippy::type_complexity, reason = "cut and messages of each subscriber")]
     subscribers: Mutex<BTreeMap<usize, (Position, Vec<Vec<u8>>)>>,
 }
 

@@ -172,6 +172,7 @@ fn an_append_needs_the_last_leaf_only() {
 }
 
 /// Everything that can be seen of a tree and its cells.
+#[expect(clippy::type_complexity, reason = "root, cells, items")]
 fn seen(world: &World) -> (Option<RootRef>, Cells, Vec<(Vec<u8>, Vec<u8>)>) {
     let copy = world.tree.root().map_or_else(Tree::new, Tree::from_root);
     (world.tree.root(), world.cells.clone(), items(&copy, &world.shelf))

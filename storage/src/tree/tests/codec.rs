@@ -27,8 +27,7 @@ fn golden_bytes_of_a_leaf() {
 
 #[test]
 fn golden_bytes_of_an_inner_node() {
-    let mut world = World::default();
-    world.stamp = 0x0100;
+    let mut world = World { stamp: 0x0100, ..World::default() };
     world.change(|tree, edit| tree.insert(b"abc", &[1; 4000], edit));
     world.change(|tree, edit| tree.insert(b"abde", &[2; 4000], edit));
     let (root, row) = root_row(&mut world);

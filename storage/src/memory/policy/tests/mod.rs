@@ -1,5 +1,7 @@
 //! What every policy must do, and what each one is for.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod consistency;
 mod orders;
 
