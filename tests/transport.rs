@@ -282,7 +282,7 @@ async fn malformed_messages_get_an_error_and_the_connection_stays() {
         (
             br#"{"role":"cache-request","u":"x","operation":"atomic"}"#,
             "/error_code",
-            json!("CACHE_NOT_SUPPORTED"),
+            json!("CACHE_BAD_REQUEST"),
         ),
         (br#"{"role":"pubsub-publish","u":"x","message":{}}"#, "/success", json!(false)),
         (br#"{"role":"rpc","u":"x","cmds":[{"name":"e","fun":"echo","args":[7]}]}"#, "/r/e", json!(7)),
