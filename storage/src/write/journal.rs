@@ -176,7 +176,7 @@ impl<F: Follower> Journal<F> {
     /// where no other record can come in between.
     ///
     /// # Errors
-    /// Nothing was staged: `Poisoned`, `Busy` (wait for [`Journal::room`]), `NoSpace`, `Log`.
+    /// Nothing was staged: `Poisoned`, `Busy` (wait until there is room), `NoSpace`, `Log`.
     pub fn stage<R>(
         &self,
         bytes: usize,

@@ -237,12 +237,12 @@ pub enum SortedSetVerb<'a> {
     Score(&'a str),
     /// The place of a member, from 0, ascending.
     Rank(&'a str),
-    /// Take those with the lowest scores [EXT].
+    /// Take those with the lowest scores; an extension.
     PopMin {
         /// How many, 1 or more; above 1 the answer is an array.
         count: u64,
     },
-    /// Take those with the highest scores [EXT].
+    /// Take those with the highest scores; an extension.
     PopMax {
         /// How many, 1 or more; above 1 the answer is an array.
         count: u64,
