@@ -100,12 +100,11 @@ fn main() {
         found += here;
         most = most.max(here);
     }
-    let spread =
-        timed(|n| index.matches(&topics[n % TOPICS], &mut matcher, |handle| drop(black_box(*handle))));
-    let warm = timed(|n| index.matches(&topics[n % 16], &mut matcher, |handle| drop(black_box(*handle))));
+    let spread = timed(|n| index.matches(&topics[n % TOPICS], &mut matcher, |handle| _ = black_box(*handle)));
+    let warm = timed(|n| index.matches(&topics[n % 16], &mut matcher, |handle| _ = black_box(*handle)));
 
     let map: HashMap<String, u32> = (0..SUBSCRIPTIONS).map(|n| (topic(n), n)).collect();
-    let floor = timed(|n| drop(black_box(map.get(&topics[n % TOPICS]))));
+    let floor = timed(|n| _ = black_box(map.get(&topics[n % TOPICS])));
 
     println!("{SUBSCRIPTIONS} subscriptions, {:.2} us each, longest {longest:?}", filled.as_secs_f64());
     println!("{weight:.0} B a subscription (goal 250)");

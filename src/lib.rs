@@ -8,8 +8,10 @@ pub mod limits;
 pub mod node;
 pub mod protocol;
 pub mod pubsub;
-mod rpc;
+pub mod rpc;
 mod session;
 mod transport;
 
 pub use node::{Node, Running};
+#[cfg(fuzzing)]
+pub use transport::fuzzing;

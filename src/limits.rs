@@ -6,6 +6,11 @@
 pub const MESSAGE_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Most fragments of one WebSocket message.
 pub const FRAGMENTS_MAX: usize = 1024;
+/// A message in the stream form of TCP may be this many times as long as an ordinary one: 100 MiB unless the operator
+/// sets another limit for those.
+pub const STREAM_MESSAGES: usize = 5;
+/// Most chunks of one stream. Their heads stay in the buffer until its end: 1 MiB at most.
+pub const STREAM_CHUNKS_MAX: usize = 128 * 1024;
 /// Most messages handled before their replies are settled and written.
 pub const BATCH_MESSAGES_MAX: usize = 1024;
 /// Messages of a batch that are read before the first of them is handled, so that memory is fetched for all at
@@ -70,6 +75,18 @@ pub const COLD_KEYS_MAX: usize = 256;
 pub const COLD_HOPS_MAX: usize = 16;
 /// How long a stop waits for connections to finish.
 pub const DRAIN_MS: u64 = 30_000;
+/// Compiled size of a client's regular expression.
+pub(crate) const PATTERN_COMPILED_BYTES_MAX: usize = 256 * 1024;
+/// Compiled regular expressions kept by each worker.
+pub(crate) const PATTERNS_CACHED_MAX: usize = 64;
+/// How long the answer of a numbered write is kept for its repetitions: 24 h.
+pub(crate) const RETRY_KEPT_US: u64 = 24 * 3600 * 1_000_000;
+/// Longest answer that is kept whole; of a longer one only how it ended.
+pub(crate) const RETRY_ANSWER_BYTES_MAX: usize = 128 * 1024;
+/// How long one request may work on many entries; its caller gives up at 10 s.
+pub(crate) const BULK_MS_MAX: u64 = 6_000;
+/// Longest backup as plain text.
+pub(crate) const RESTORE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Bytes that may wait for a connection to read; a push beyond is refused, and its sender must deal with that.
 pub const OUTBOX_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -114,3 +131,52 @@ pub const GROUP_UNACKNOWLEDGED_MAX: usize = 256;
 pub const GROUP_RETRY_MS: u64 = 20;
 /// Longest time a message may be kept, in seconds.
 pub const TOPIC_AGE_S_MAX: u64 = 24 * 3600;
+/// Most text of one RPC that stands in one place: the arguments of a command with results in them, or a result.
+pub const RPC_TEXT_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
+/// Results one RPC keeps for its later levels, all together.
+pub const RPC_RESULTS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Longest name, id, tag or resource of a function.
+pub const FUNCTION_NAME_BYTES_MAX: usize = 256;
+/// Most tags, resources, parameters, examples or dependencies of one function.
+pub const FUNCTION_LABELS_MAX: usize = 64;
+/// Longest documentation of a function, and longest declaration a worker sends.
+pub const FUNCTION_DECLARATION_BYTES_MAX: usize = 64 * 1024;
+/// Functions of a node, each version counted.
+pub const FUNCTIONS_MAX: usize = 100_000;
+/// Versions of one function.
+pub const FUNCTION_VERSIONS_MAX: usize = 64;
+
+/// Requests of a node that run apart from their connections; more are answered `unavailable`.
+pub const RPC_REQUESTS_MAX: usize = 32 * 1024;
+/// Memory of those requests' arguments.
+pub const RPC_REQUESTS_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Commands of a node that run at once; more wait, up to the time limit of their request.
+pub const RPC_RUNNING_MAX: usize = 32 * 1024;
+/// Workers connected to a node.
+pub const WORKERS_MAX: usize = 10_000;
+/// Functions in one registration of a worker.
+pub const WORKER_FUNCTIONS_MAX: usize = 1024;
+/// Calls that wait for a busy worker; more are answered `unavailable`.
+pub const WORKER_WAITING_MAX: usize = 16 * 1024;
+/// Calls a worker takes at once unless it says otherwise.
+pub const WORKER_IN_FLIGHT_DEFAULT: u64 = 16;
+/// Most calls a worker may take at once.
+pub const WORKER_IN_FLIGHT_MAX: u64 = 1024;
+/// How long a worker may be silent unless it says otherwise, in milliseconds.
+pub const WORKER_LEASE_MS_DEFAULT: u64 = 15_000;
+/// Shortest lease.
+pub const WORKER_LEASE_MS_MIN: u64 = 1_000;
+/// Longest lease.
+pub const WORKER_LEASE_MS_MAX: u64 = 600_000;
+/// How often leases are looked at.
+pub const WORKER_LEASE_STEP_MS: u64 = 250;
+/// A TCP peer that has ended its sending side gets the replies that are ready within this; then it counts as gone.
+pub const HALF_CLOSED_MS: u64 = 2_000;
+/// Entries of one page of a discovery function unless the caller says otherwise.
+pub const PAGE_ENTRIES_DEFAULT: usize = 200;
+/// Most entries of one page.
+pub const PAGE_ENTRIES_MAX: usize = 2_000;
+/// Rules of the namespace policy.
+pub const POLICY_RULES_MAX: usize = 1_000;
+/// Entries the audits keep.
+pub const AUDIT_ENTRIES_MAX: usize = 1_000;

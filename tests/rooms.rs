@@ -6,16 +6,19 @@
 use std::path::{Path, PathBuf};
 
 /// Rooms of `storage/src` by rank; same rank = may not know each other.
-const ROOMS: [(&str, u8); 10] = [
+const ROOMS: [(&str, u8); 13] = [
     ("store", 6),
     ("topics", 5),
     ("write", 4),
     ("state", 3),
+    ("structure", 2),
     ("memory", 2),
     ("table", 2),
     ("log", 2),
     ("record", 1),
+    ("tree", 1),
     ("json", 1),
+    ("glob", 1),
     ("disk", 0),
 ];
 

@@ -61,6 +61,29 @@ fn a_second_server_on_the_same_data_says_so() {
 }
 
 #[test]
+fn a_data_directory_that_others_may_write_to_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    assert_eq!(Server::start(&data, &[]).terminate(), Some(0));
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&data), mode(&data.join("l2/store.redb"))), (0o700, 0o600));
+    for exposed in [data.join("wal/main"), data.clone()] {
+        std::fs::set_permissions(&exposed, std::fs::Permissions::from_mode(0o777)).unwrap();
+        let refused = Command::new(env!("CARGO_BIN_EXE_mpreg"))
+            .args(["--listen", "127.0.0.1:0", "--data"])
+            .arg(&data)
+            .output()
+            .unwrap();
+        let told = String::from_utf8(refused.stderr).unwrap();
+        assert_eq!(refused.status.code(), Some(1), "{told}");
+        assert!(told.contains("mode 777") && told.contains("chmod go-w"), "{told}");
+        std::fs::set_permissions(&exposed, std::fs::Permissions::from_mode(0o700)).unwrap();
+    }
+    assert_eq!(Server::start(&data, &[]).terminate(), Some(0));
+}
+
+#[test]
 fn a_taken_address_is_named() {
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let first = Server::start(one.path(), &[]);

@@ -183,8 +183,65 @@ async fn too_large_is_told_and_closed_on_both_transports() {
 
     let mut stream = connect(&running).await;
     stream.write_all(&[0xff; 12]).await.unwrap();
-    assert_eq!(reply(&mut stream).await["error"]["code"], 1005, "the stream form is refused");
+    assert_eq!(reply(&mut stream).await["error"]["code"], 1005, "no chunk has these flags");
     assert_eq!(rest(&mut stream).await, b"");
+}
+
+/// `message` in the stream form, `chunk_bytes` to a chunk, ended or given up.
+fn stream_form(message: &[u8], chunk_bytes: usize, end: u32) -> Vec<u8> {
+    let chunk = |flags: u32, data: &[u8]| {
+        [&u32::try_from(data.len()).unwrap().to_be_bytes()[..], &flags.to_be_bytes(), data].concat()
+    };
+    let chunks = message.chunks(chunk_bytes).flat_map(|data| chunk(1, data));
+    [0xff; 4].into_iter().chain(chunks).chain(chunk(end, b"")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stream_form_is_one_message_however_it_is_cut() {
+    let (running, _dir) = node().await;
+    let mut stream = connect(&running).await;
+    let message = put("1", "k", json!("x".repeat(2 * MESSAGE_BYTES_MAX))).to_string();
+    let abandoned = put("2", "k", json!("never")).to_string();
+    let bytes = [
+        stream_form(message.as_bytes(), 64 * 1024, 2),
+        stream_form(abandoned.as_bytes(), 7, 4),
+        frame(get("3", "k").to_string().as_bytes()),
+    ]
+    .concat();
+    stream.write_all(&bytes).await.unwrap();
+    assert_eq!(reply(&mut stream).await["u"], "1");
+    let found = reply(&mut stream).await;
+    assert_eq!((&found["u"], &found["status"]), (&json!("3"), &json!("hit")));
+    assert_eq!(found["entry"]["value"].as_str().unwrap().len(), 2 * MESSAGE_BYTES_MAX);
+
+    // Five times the limit of a message are too much, told before a byte of the last chunk comes.
+    let mut above = stream_form(&vec![b' '; 5 * MESSAGE_BYTES_MAX], MESSAGE_BYTES_MAX, 2);
+    let end = above.len() - 8..above.len() - 4;
+    above[end].copy_from_slice(&1_u32.to_be_bytes());
+    stream.write_all(&above).await.unwrap();
+    assert_eq!(reply(&mut stream).await["error"]["code"], 413);
+    assert_eq!(rest(&mut stream).await, b"");
+}
+
+/// A message longer than a frame can be is understood; what it asks for is bounded all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn values_and_replies_keep_their_limits_in_the_stream_form() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::new(dir.path()).listen("127.0.0.1:0".parse().unwrap());
+    let running = node.configure(|config| config.free_bytes_min = Some(0)).start().await.unwrap();
+    let mut stream = connect(&running).await;
+    let long = "x".repeat(21 * 1024 * 1024);
+    let message = put("1", "k", json!(long)).to_string();
+    stream.write_all(&stream_form(message.as_bytes(), 64 * 1024, 2)).await.unwrap();
+    let refused = reply(&mut stream).await;
+    assert_eq!((&refused["u"], &refused["error_code"]), (&json!("1"), &json!("CACHE_TOO_LARGE")));
+
+    let echo = json!({"role": "rpc", "u": "2", "cmds": [{"name": "n", "fun": "echo", "args": [long]}]});
+    stream.write_all(&stream_form(echo.to_string().as_bytes(), 1 << 20, 2)).await.unwrap();
+    let refused = reply(&mut stream).await;
+    assert_eq!(refused["u"], "2");
+    assert!(refused["error"]["code"].is_i64(), "{refused}");
+    assert_eq!(running.connections(), 1, "the connection stays");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -225,7 +282,7 @@ async fn malformed_messages_get_an_error_and_the_connection_stays() {
         (
             br#"{"role":"cache-request","u":"x","operation":"atomic"}"#,
             "/error_code",
-            json!("CACHE_NOT_SUPPORTED"),
+            json!("CACHE_BAD_REQUEST"),
         ),
         (br#"{"role":"pubsub-publish","u":"x","message":{}}"#, "/success", json!(false)),
         (br#"{"role":"rpc","u":"x","cmds":[{"name":"e","fun":"echo","args":[7]}]}"#, "/r/e", json!(7)),

@@ -28,7 +28,8 @@ fuzz_target!(|input: (u16, &[u8])| {
     for number in 1..=FRAMES {
         let mut frame = FrameBuffer::new();
         frame.extend(&[number as u8; 20]);
-        let head = FrameHead { term: 1, index: number, first_lsn: Lsn(number), count: 1, time_us: 1, hlc: number };
+        let head =
+            FrameHead { term: 1, index: number, first_lsn: Lsn(number), count: 1, time_us: 1, hlc: number };
         log.append(&head, &mut frame).expect("room for it");
     }
     log.sync().expect("a healthy disk");

@@ -8,12 +8,16 @@ use crate::session::{self, Step};
 
 impl Desk<'_> {
     pub(super) fn delete(&mut self, key: &[u8], reply: &mut session::Reply<'_>) -> Step {
+        let cascades = self.request.options.cascade_dependencies;
+        if cascades && self.patience == Patience::None {
+            return Step::Cold;
+        }
         let operation = Operation::Delete { key };
         let staged = match self.patience {
             Patience::None => self.cache.store.stage(&operation),
             Patience::Blocking => self.cache.store.stage_blocking(&operation),
         };
-        let outcome = match staged {
+        let outcome = match staged.map(|done| done.outcome) {
             Ok(outcome) if outcome.changed => outcome,
             Ok(outcome) => return self.miss(outcome.lsn, reply),
             Err(Error::Cold) => return Step::Cold,
@@ -22,6 +26,12 @@ impl Desk<'_> {
         };
         let strong = self.is_strong();
         reply.seen.saw(outcome.lsn, strong);
+        if cascades {
+            match self.cache.store.remove_dependents([key], self.bulk_deadline_us()) {
+                Ok(removed) => reply.seen.saw(removed.lsn, strong),
+                Err(error) => return self.fail(&error, reply),
+            }
+        }
         let Clerk { ids, mark, tally, .. } = &mut *self.clerk;
         tally.deletes += 1;
         let durability = Some(reached(strong));

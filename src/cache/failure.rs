@@ -12,7 +12,7 @@ use crate::session::{self, Step};
 impl Desk<'_> {
     /// The request itself is at fault.
     pub(super) fn refuse(&mut self, error: &Error, reply: &mut session::Reply<'_>) -> Step {
-        self.write_failure(error.code(), &error.to_string(), reply)
+        self.tell_failure(error.code(), &error.to_string(), reply)
     }
 
     /// The store refused or failed.
@@ -24,23 +24,34 @@ impl Desk<'_> {
         if error.is_fatal() {
             reply.seen.failed = true;
         }
-        self.write_failure(code, &message, reply)
+        self.tell_failure(code, &message, reply)
     }
 
-    fn write_failure(&mut self, code: Code, message: &str, reply: &mut session::Reply<'_>) -> Step {
+    pub(super) fn tell_failure(&mut self, code: Code, message: &str, reply: &mut session::Reply<'_>) -> Step {
+        self.tell_failure_as(Status::Error, code, message, reply)
+    }
+
+    pub(super) fn tell_failure_as(
+        &mut self,
+        status: Status,
+        code: Code,
+        message: &str,
+        reply: &mut session::Reply<'_>,
+    ) -> Step {
         let Clerk { ids, now_us, .. } = &mut *self.clerk;
         let head = head(self.request, ids, *now_us);
-        Reply::failure(head, Status::Error, Failure { message, code }).write_into(reply.out);
+        Reply::failure(head, status, Failure { message, code }).write_into(reply.out);
         Step::Done
     }
 }
 
 /// Code and text for a client.
-fn named(error: &StoreError) -> (Code, String) {
+pub(super) fn named(error: &StoreError) -> (Code, String) {
     let text = |code, text: &str| (code, text.to_owned());
     match error {
         StoreError::Key(_) | StoreError::Value(_) => (Code::BadRequest, error.to_string()),
         StoreError::TooLarge { .. } => (Code::TooLarge, error.to_string()),
+        StoreError::Refused(refusal) => (Code::WrongType, refusal.to_string()),
         StoreError::Write(WriteError::NoSpace { .. }) => {
             text(Code::NoSpace, "the disk is full; reads and deletes go on")
         }

@@ -5,17 +5,26 @@
 //! allocated per request. Whatever memory cannot answer is [`Step::Cold`] and is asked again off the async
 //! workers, where the clerk may block.
 
+mod atomic;
+mod batch;
+mod constraints;
 mod delete;
 mod failure;
 mod get;
+mod lease;
+mod namespace;
+mod promise;
 mod put;
+mod removal;
+mod slide;
 mod stats;
+mod structure;
 mod tally;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use mpreg_storage::record::Lsn;
@@ -38,11 +47,40 @@ pub(crate) struct Cache {
     process: u64,
     clerks: AtomicU32,
     totals: Totals,
+    /// The newest fencing token given out.
+    token: AtomicU64,
+    /// Whether a pattern may name everything.
+    invalidates_all: bool,
 }
 
 impl Cache {
+    /// A fencing token above all given out before, also before a restart: state time never goes back, and no node
+    /// grants a million leases a second for long.
+    fn next_token(&self) -> u64 {
+        let now_us = self.store.now_us();
+        // Relaxed: only the numbers must differ and grow.
+        let before = self.token.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |token| {
+            Some(now_us.max(token.saturating_add(1)))
+        });
+        before.map_or(now_us, |token| now_us.max(token.saturating_add(1)))
+    }
+
     pub(crate) fn new(store: Store, level: store::Level, process: u64) -> Cache {
-        Cache { store, level, process, clerks: AtomicU32::new(0), totals: Totals::default() }
+        Cache {
+            store,
+            level,
+            process,
+            clerks: AtomicU32::new(0),
+            totals: Totals::default(),
+            token: AtomicU64::new(0),
+            invalidates_all: false,
+        }
+    }
+
+    /// Lets one pattern remove everything.
+    pub(crate) fn invalidate_all(mut self, allowed: bool) -> Cache {
+        self.invalidates_all = allowed;
+        self
     }
 
     /// State for one more connection, or for one answer off the workers.
@@ -119,9 +157,11 @@ impl Clerk {
 
     /// Encodes the key of a request of this run.
     pub(crate) fn encode(&mut self, request: &Request<'_>) -> EncodedKey {
-        let (Command::Get(key) | Command::Delete(key) | Command::Put(Put { key, .. })) = &request.command
-        else {
-            return EncodedKey::None;
+        let key = match &request.command {
+            Command::Get(key) | Command::Delete(key) | Command::Put(Put { key, .. }) => key,
+            Command::Atomic(atomic) => &atomic.key,
+            Command::Structure(structure) => &structure.key,
+            _ => return EncodedKey::None,
         };
         let start = self.keys.len();
         match key.encode_into(&mut self.keys) {
@@ -157,14 +197,24 @@ impl Clerk {
             EncodedKey::None => 0..0,
             EncodedKey::Bad(error) => return desk.refuse(error, reply),
         };
+        if let Some(what) = promise::unkept(request) {
+            return desk.not_supported(what, reply);
+        }
         // The answer needs the clerk while its key is borrowed.
         let keys = std::mem::take(&mut desk.clerk.keys);
         let encoded = &keys[span];
         let step = match &request.command {
+            command if request.client.is_some() && is_numbered(command) => desk.numbered(command, reply),
             Command::Get(key) => desk.get(key, encoded, reply),
             Command::Put(put) => desk.put(put, encoded, reply),
             Command::Delete(_) => desk.delete(encoded, reply),
             Command::Stats(key) => desk.stats(key.as_ref(), reply),
+            Command::Atomic(atomic) => desk.atomic(atomic, encoded, reply),
+            Command::Structure(structure) => desk.structure(structure, encoded, reply),
+            Command::Batch(batch) => desk.batch(batch, reply),
+            Command::Namespace(namespace) => desk.namespace(namespace, reply),
+            Command::Invalidate(invalidate) => desk.invalidate(invalidate, reply),
+            Command::Query(query) => desk.query(query, reply),
         };
         self.keys = keys;
         step
@@ -201,8 +251,25 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
+    /// Stages one operation, as patiently as the desk may.
+    fn stage(&self, operation: &store::Operation<'_>) -> Result<store::Done, store::Error> {
+        match self.patience {
+            Patience::None => self.cache.store.stage(operation),
+            Patience::Blocking => self.cache.store.stage_blocking(operation),
+        }
+    }
+
     fn is_strong(&self) -> bool {
         self.cache.is_strong(&self.request.options)
+    }
+}
+
+/// Whether an operation is one that its sender may number.
+fn is_numbered(command: &Command<'_>) -> bool {
+    match command {
+        Command::Put(_) | Command::Delete(_) | Command::Atomic(_) | Command::Batch(_) => true,
+        Command::Structure(structure) => structure.verb.writes(),
+        _ => false,
     }
 }
 

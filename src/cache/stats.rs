@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::cache::tally::Tally;
 use crate::cache::{Clerk, Desk, Patience, head, timed};
-use crate::protocol::cache::{EntryReply, KeyText, Reply};
+use crate::protocol::cache::{Durability, EntryReply, KeyText, Reply};
 use crate::session::{self, Step};
 
 impl Desk<'_> {
@@ -36,20 +36,23 @@ impl Desk<'_> {
             include_metadata: self.request.options.include_metadata,
         };
         let head = head(self.request, ids, *now_us);
-        Reply { entry: Some(shown), ..timed(head, mark) }.write_into(reply.out);
+        // The figures are those of this process, and gone with it.
+        let durability = Some(Durability::Volatile);
+        Reply { durability, entry: Some(shown), ..timed(head, mark) }.write_into(reply.out);
         Step::Done
     }
 }
 
 fn statistics(totals: &Tally, stats: &Stats) -> serde_json::Value {
-    let Tally { l1_hits, l2_hits, misses, puts, deletes } = totals;
+    let Tally { l1_hits, l2_hits, misses, puts, deletes, invalidations, atomics, structures } = totals;
     let lookups = l1_hits + l2_hits + misses;
     let hit_rate = if lookups == 0 { 0.0 } else { *l1_hits as f64 / lookups as f64 };
     let memory = &stats.memory;
     json!({
         "operation_stats": {
             "l1_hits": l1_hits, "l2_hits": l2_hits, "l3_hits": 0, "l4_hits": 0, "misses": misses,
-            "puts": puts, "deletes": deletes, "invalidations": 0,
+            "puts": puts, "deletes": deletes, "invalidations": invalidations,
+            "atomics": atomics, "structures": structures,
         },
         "l1_statistics": {
             "hits": l1_hits, "misses": lookups - l1_hits, "evictions": memory.evictions,

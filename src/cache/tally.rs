@@ -13,6 +13,9 @@ pub(super) struct Tally {
     pub(super) misses: u64,
     pub(super) puts: u64,
     pub(super) deletes: u64,
+    pub(super) invalidations: u64,
+    pub(super) atomics: u64,
+    pub(super) structures: u64,
 }
 
 impl Tally {
@@ -27,14 +30,16 @@ impl Tally {
 /// The node's counts since its start.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
-    counters: [AtomicU64; 5],
+    counters: [AtomicU64; 8],
 }
 
 impl Totals {
     /// Adds and clears a tally.
     pub(super) fn add(&self, tally: &mut Tally) {
-        let Tally { l1_hits, l2_hits, misses, puts, deletes } = std::mem::take(tally);
-        for (counter, count) in self.counters.iter().zip([l1_hits, l2_hits, misses, puts, deletes]) {
+        let Tally { l1_hits, l2_hits, misses, puts, deletes, invalidations, atomics, structures } =
+            std::mem::take(tally);
+        let counts = [l1_hits, l2_hits, misses, puts, deletes, invalidations, atomics, structures];
+        for (counter, count) in self.counters.iter().zip(counts) {
             if count != 0 {
                 // Relaxed: statistics guard nothing.
                 counter.fetch_add(count, Ordering::Relaxed);
@@ -43,8 +48,8 @@ impl Totals {
     }
 
     pub(super) fn read(&self) -> Tally {
-        let [l1_hits, l2_hits, misses, puts, deletes] =
+        let [l1_hits, l2_hits, misses, puts, deletes, invalidations, atomics, structures] =
             std::array::from_fn(|at| self.counters[at].load(Ordering::Relaxed));
-        Tally { l1_hits, l2_hits, misses, puts, deletes }
+        Tally { l1_hits, l2_hits, misses, puts, deletes, invalidations, atomics, structures }
     }
 }

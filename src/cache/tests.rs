@@ -162,6 +162,19 @@ fn faults_of_the_request_are_named() {
 }
 
 #[test]
+fn what_is_not_done_is_not_promised() {
+    let mut bench = Bench::new(store::Level::Eventual);
+    let mut put = request("put", "k", json!({"options": {"notify_on_change": true}}));
+    put["value"] = json!(1);
+    let reply = bench.ask(&put);
+    assert_eq!(reply["error_message"], "options.notify_on_change is not supported by this server yet");
+    assert_eq!(reply["error_code"], "CACHE_NOT_SUPPORTED");
+    assert_eq!(bench.ask(&get("k"))["status"], "miss", "nothing was stored");
+    let harmless = json!({"options": {"notify_on_change": true, "cascade_dependencies": true}});
+    assert_eq!(bench.ask(&request("get", "k", harmless))["status"], "miss");
+}
+
+#[test]
 fn statistics_count_what_happened() {
     let mut bench = Bench::new(store::Level::Eventual);
     bench.ask(&request("put", "k", json!({"value": 1})));
@@ -173,6 +186,7 @@ fn statistics_count_what_happened() {
         reply["entry"]["key"],
         json!({"namespace": "", "identifier": "", "version": "v1.0.0", "tags": []})
     );
+    assert_eq!(reply["durability"], "volatile", "the figures end with the process");
     let counts = &reply["entry"]["value"]["operation_stats"];
     assert_eq!((&counts["puts"], &counts["l1_hits"], &counts["misses"]), (&json!(1), &json!(2), &json!(1)));
     assert_eq!(reply["entry"]["value"]["l1_statistics"]["entry_count"], 1);

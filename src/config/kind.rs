@@ -47,6 +47,11 @@ pub enum Kind {
         /// Inclusive.
         max: u64,
     },
+    /// A part of one such as `0.8`, from this many thousandths to 1; kept in thousandths.
+    Fraction {
+        /// Inclusive.
+        min_permille: u64,
+    },
 }
 
 /// A checked value.
@@ -92,6 +97,13 @@ impl Kind {
             Kind::Count { min, max } => {
                 let count = text.parse().map_err(|_| format!("is {text:?}, expected a whole number"))?;
                 ranged(count, min, max, |count| count.to_string())
+            }
+            Kind::Fraction { min_permille } => {
+                let part: f64 =
+                    text.parse().map_err(|_| format!("is {text:?}, expected a part such as 0.8"))?;
+                // Out of range casts to the nearest bound, and what is no number to 0.
+                let permille = (part * 1000.0).round() as u64;
+                ranged(permille, min_permille, 1000, |permille| (permille as f64 / 1000.0).to_string())
             }
         }
     }
@@ -147,6 +159,7 @@ mod tests {
         assert_eq!(size.check("auto"), Ok(Value::Auto));
         let time = Kind::Time { min_ms: 1, max_ms: 60_000 };
         assert_eq!(time.check("1m"), Ok(Value::Time(Duration::from_secs(60))));
+        assert_eq!(Kind::Fraction { min_permille: 100 }.check("0.8"), Ok(Value::Number(800)));
         assert_eq!(Kind::Texts.check(""), Ok(Value::Texts(vec![])));
     }
 
@@ -163,6 +176,9 @@ mod tests {
             (size, "auto", "64MiB"),
             (Kind::Count { min: 1, max: 5 }, "-1", "whole number"),
             (Kind::Choice(&["a", "b"]), "c", "one of a, b"),
+            (Kind::Fraction { min_permille: 100 }, "80", "0.1 to 1"),
+            (Kind::Fraction { min_permille: 100 }, "NaN", "0.1 to 1"),
+            (Kind::Fraction { min_permille: 100 }, "most", "0.8"),
         ] {
             let error = kind.check(text).unwrap_err();
             assert!(error.contains(part), "{text:?}: {error}");

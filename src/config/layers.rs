@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::config::settings::ALIASES;
 use crate::config::{SETTINGS, Setting, Values};
 
 /// Where a value came from, later ones win.
@@ -83,6 +84,7 @@ impl Layers {
 
     /// Lays one value over what is there; a name no setting has becomes a problem.
     pub fn set(&mut self, name: &str, value: impl Into<String>, origin: Origin) {
+        let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, ours)| ours);
         match SETTINGS.iter().position(|setting| setting.name == name) {
             Some(at) => self.values[at] = (value.into(), origin),
             None => {
@@ -186,6 +188,7 @@ fn text_of(value: &toml::Value) -> Option<String> {
     match value {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Float(number) => Some(number.to_string()),
         toml::Value::Boolean(flag) => Some(flag.to_string()),
         toml::Value::Array(parts) => {
             let texts: Option<Vec<&str>> = parts.iter().map(toml::Value::as_str).collect();
@@ -207,6 +210,8 @@ fn nearest(name: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use mpreg_storage::memory::PolicyKind;
+
     use super::*;
     use crate::config::Config;
 
@@ -264,6 +269,22 @@ mod tests {
         assert!(problems(&layers)[0].contains("--insecure"));
         layers.set("server.insecure", "true", Origin::Flag("--insecure".to_owned()));
         assert!(Config::from_layers(&layers).unwrap().public_address().is_some());
+    }
+
+    #[test]
+    fn the_protocol_names_its_knobs_its_own_way() {
+        let mut layers = Layers::new();
+        layers.toml(
+            Path::new("a.toml"),
+            "[memory]\nmax_memory_bytes = 104857600\nmax_entries = 10000\neviction_policy = \"s4lru\"\ns4lru_segments = 6\n\
+             enforce_both_limits = true\nmemory_pressure_threshold = 0.8\neviction_batch_size = 100\n",
+        );
+        let config = Config::from_layers(&layers).unwrap();
+        assert_eq!((config.memory_bytes, config.entries_max, config.both_bounds), (100 << 20, 10_000, true));
+        assert_eq!((config.policy, config.pressure_permille), (PolicyKind::S4Lru { segments: 6 }, 800));
+        layers.set("memory.policy", "clock", Origin::Flag("--set".to_owned()));
+        let told = &problems(&layers)[0];
+        assert!(PolicyKind::NAMES.iter().all(|name| told.contains(name)), "{told}");
     }
 
     #[test]

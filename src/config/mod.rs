@@ -21,6 +21,7 @@ pub use layers::{Layers, Origin, Problem, Problems};
 pub use settings::{SETTINGS, Setting};
 
 use kind::Value;
+use mpreg_storage::memory::PolicyKind;
 use mpreg_storage::store::Level;
 
 use crate::pubsub::Pattern;
@@ -37,14 +38,22 @@ pub struct Config {
     pub origins: Vec<String>,
     /// Level of requests that name none. Default eventual.
     pub level: Level,
+    /// Whether one invalidate pattern may remove everything; default false.
+    pub allow_invalidate_all: bool,
     /// How long a stop waits for connections. Default 30 s.
     pub drain_timeout: Duration,
     /// The data directory. Default `mpreg-data`.
     pub dir: PathBuf,
     /// Memory of the cache in bytes. Default 256 MiB.
     pub memory_bytes: u64,
-    /// Eviction policy, by its name.
-    pub policy: String,
+    /// Part of `memory_bytes` at which entries begin to leave, in thousandths. Default 1000.
+    pub pressure_permille: u64,
+    /// Entries in memory above which some leave; 0 = any number. Default 0.
+    pub entries_max: u64,
+    /// Entries leave only when both bounds are passed. Default false.
+    pub both_bounds: bool,
+    /// Which entries leave memory first. Default adaptive.
+    pub policy: PolicyKind,
     /// Size of a log segment in bytes. Default 64 MiB.
     pub segment_bytes: u64,
     /// How long an eventual write may stay unsynced. Default 10 ms.
@@ -83,6 +92,14 @@ pub struct Config {
     pub topics_volatile: Vec<String>,
     /// Patterns of topics whose publishes are strong when they ask for no level. Default none.
     pub topics_strong: Vec<String>,
+    /// Name of the cluster this node belongs to. Default `mpreg`.
+    pub cluster_id: String,
+    /// What functions may need and this node has. Default none.
+    pub resources: Vec<String>,
+    /// URLs clients are told to use; default those listened on.
+    pub advertised_urls: Vec<String>,
+    /// How long an RPC may take. Default 30 s.
+    pub rpc_timeout: Duration,
     /// What is logged, in the syntax of `tracing`'s filters. Default `info`.
     pub log_filter: String,
     /// `auto`, `pretty` or `json`.
@@ -115,11 +132,15 @@ impl Config {
             listen: values.addresses("server.listen"),
             insecure: values.flag("server.insecure"),
             origins: values.texts("server.origins"),
+            allow_invalidate_all: values.flag("cache.allow_invalidate_all"),
             level: if values.text("server.level") == "strong" { Level::Strong } else { Level::Eventual },
             drain_timeout: values.time("server.drain_timeout"),
             dir: values.text("storage.dir").into(),
             memory_bytes: values.number("memory.limit"),
-            policy: values.text("memory.policy"),
+            pressure_permille: values.number("memory.memory_pressure_threshold"),
+            entries_max: values.number("memory.max_entries"),
+            both_bounds: values.flag("memory.enforce_both_limits"),
+            policy: values.policy(),
             segment_bytes: values.number("storage.segment_bytes"),
             sync_interval: values.time("storage.sync_interval"),
             checkpoint_bytes: values.optional("storage.checkpoint_bytes"),
@@ -139,6 +160,10 @@ impl Config {
             topics_keep: values.texts("topics.keep").iter().flat_map(|text| Keep::read(text)).collect(),
             topics_volatile: values.texts("topics.volatile"),
             topics_strong: values.texts("topics.strong"),
+            cluster_id: values.text("node.cluster"),
+            resources: values.texts("node.resources"),
+            advertised_urls: values.texts("node.advertise"),
+            rpc_timeout: values.time("rpc.timeout"),
             log_filter: values.text("log.filter"),
             log_format: values.text("log.format"),
         }
@@ -240,6 +265,14 @@ impl Values {
 
     fn number(&self, name: &str) -> u64 {
         self.optional(name).expect("only optional settings may be auto")
+    }
+
+    fn policy(&self) -> PolicyKind {
+        let policy =
+            PolicyKind::parse(&self.text("memory.policy")).expect("the setting's words are the names");
+        let PolicyKind::S4Lru { .. } = policy else { return policy };
+        let segments = self.number("memory.s4lru_segments");
+        PolicyKind::S4Lru { segments: u8::try_from(segments).expect("the setting's maximum fits") }
     }
 
     fn size(&self, name: &str) -> usize {

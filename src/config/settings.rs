@@ -1,5 +1,7 @@
 //! The table of settings. Files, environment, flags, `config print` and the manual all follow from it.
 
+use mpreg_storage::memory::PolicyKind;
+
 use crate::config::Kind;
 use crate::limits;
 
@@ -55,6 +57,12 @@ pub static SETTINGS: &[Setting] = &[
         "consistency level of requests that name none",
     ),
     setting("server.drain_timeout", time(0, DAY_MS), "30s", "how long a stop waits for connections"),
+    setting(
+        "cache.allow_invalidate_all",
+        Kind::Flag,
+        "false",
+        "let one invalidate pattern such as * remove everything",
+    ),
     setting("storage.dir", Kind::Text, "mpreg-data", "the data directory"),
     setting("storage.segment_bytes", size(MIB, GIB), "64MiB", "size of a log segment"),
     setting("storage.sync_interval", time(1, 1000), "10ms", "how long an eventual write may stay unsynced"),
@@ -86,7 +94,32 @@ pub static SETTINGS: &[Setting] = &[
         "256MiB",
         "memory for keys, values and their overhead",
     ),
-    setting("memory.policy", Kind::Choice(&["s3fifo", "lru"]), "s3fifo", "which entries leave memory first"),
+    setting(
+        "memory.memory_pressure_threshold",
+        Kind::Fraction { min_permille: 100 },
+        "1",
+        "part of memory.limit at which entries begin to leave",
+    ),
+    setting(
+        "memory.max_entries",
+        Kind::Count { min: 0, max: 1 << 40 },
+        "0",
+        "entries above which some leave; 0: any number",
+    ),
+    setting(
+        "memory.enforce_both_limits",
+        Kind::Flag,
+        "false",
+        "entries leave only when limit and max_entries are both passed, not either",
+    ),
+    setting(
+        "memory.eviction_batch_size",
+        Kind::Count { min: 1, max: 1_000_000 },
+        "100",
+        "without effect: entries leave one by one and no more than must",
+    ),
+    setting("memory.policy", Kind::Choice(PolicyKind::NAMES), "adaptive", "which entries leave memory first"),
+    setting("memory.s4lru_segments", Kind::Count { min: 1, max: 15 }, "4", "segments of the policy s4lru"),
     setting("limits.connections", Kind::Count { min: 1, max: 1_000_000 }, "10000", "connections in all"),
     setting(
         "limits.connections_per_address",
@@ -132,6 +165,15 @@ pub static SETTINGS: &[Setting] = &[
         "",
         "patterns of topics whose publishes are synced when they ask for no level",
     ),
+    setting("node.cluster", Kind::Text, "mpreg", "name of the cluster this node belongs to"),
+    setting("node.resources", Kind::Texts, "", "what functions may need and this node has"),
+    setting(
+        "node.advertise",
+        Kind::Texts,
+        "",
+        "URLs clients are told to use, such as wss://cache.example.com; default those listened on",
+    ),
+    setting("rpc.timeout", time(1, DAY_MS), "30s", "how long an RPC may take"),
     setting("log.filter", Kind::Text, "info", "what is logged, in the syntax of RUST_LOG"),
     setting(
         "log.format",
@@ -140,6 +182,10 @@ pub static SETTINGS: &[Setting] = &[
         "pretty on a terminal, json otherwise",
     ),
 ];
+
+/// Names the protocol has for settings of ours: (its name, ours). Accepted everywhere, printed nowhere.
+pub(crate) static ALIASES: &[(&str, &str)] =
+    &[("memory.max_memory_bytes", "memory.limit"), ("memory.eviction_policy", "memory.policy")];
 
 impl Setting {
     /// The setting of this name.

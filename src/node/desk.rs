@@ -8,8 +8,8 @@ use tokio::sync::watch;
 
 use crate::cache::{Cache, Clerk, EncodedKey, Patience};
 use crate::protocol::{Error, Rejection, Request, parse};
-use crate::pubsub::{self, Hub, Rules};
-use crate::rpc;
+use crate::pubsub::{self, Hub};
+use crate::rpc::{Member, Rpc};
 use crate::session::{Failed, Reply, Seen, Service, Step};
 
 /// One connection's service.
@@ -18,8 +18,12 @@ pub(super) struct Desk {
     cache: Arc<Cache>,
     clerk: Clerk,
     hub: Arc<Hub>,
-    rules: Arc<Rules>,
     topics: pubsub::Clerk,
+    rpc: Arc<Rpc>,
+    /// What this connection is to the RPC: perhaps a worker.
+    member: Member,
+    /// Messages handled and not counted yet.
+    handled: u64,
     /// Set once the store has failed; the node watches it.
     failure: Arc<watch::Sender<Option<String>>>,
 }
@@ -35,24 +39,29 @@ impl Desk {
     pub(super) fn new(
         cache: Arc<Cache>,
         hub: Arc<Hub>,
-        rules: Arc<Rules>,
+        rpc: Arc<Rpc>,
         failure: Arc<watch::Sender<Option<String>>>,
     ) -> Desk {
-        let topics = pubsub::Clerk::new(&hub, &rules);
-        Desk { clerk: cache.clerk(), cache, hub, rules, topics, failure }
+        let (topics, member) = (pubsub::Clerk::new(&hub), rpc.member());
+        Desk { clerk: cache.clerk(), cache, hub, topics, rpc, member, handled: 0, failure }
     }
 
     fn dispatch(&mut self, message: &Parsed<'_>, patience: Patience, reply: &mut Reply<'_>) -> Step {
+        self.handled += 1;
         match &message.request {
             Ok(Request::Cache(request)) => {
                 return self.clerk.answer(&self.cache, request, &message.key, patience, reply);
             }
-            Ok(Request::Rpc(request)) => rpc::answer(request, reply.out),
+            Ok(Request::Rpc(request)) => return self.rpc.answer(request, reply),
+            Ok(Request::Worker(message)) => self.member.take(message, reply),
             Ok(Request::PubSub(request)) => {
                 return self.topics.answer(request, self.clerk.now_us, &mut self.clerk.ids, reply);
             }
             Ok(Request::Ignored) => {}
-            Err(rejection) => rejection.write_into(self.clerk.now_us, &mut self.clerk.ids, reply.out),
+            Err(rejection) => {
+                self.member.refused(rejection);
+                rejection.write_into(self.clerk.now_us, &mut self.clerk.ids, reply.out);
+            }
         }
         Step::Done
     }
@@ -60,8 +69,8 @@ impl Desk {
 
 impl Service for Desk {
     fn fork(&self) -> Desk {
-        let (hub, rules) = (Arc::clone(&self.hub), Arc::clone(&self.rules));
-        Desk::new(Arc::clone(&self.cache), hub, rules, Arc::clone(&self.failure))
+        let (hub, rpc) = (Arc::clone(&self.hub), Arc::clone(&self.rpc));
+        Desk::new(Arc::clone(&self.cache), hub, rpc, Arc::clone(&self.failure))
     }
 
     type Parsed<'m> = Parsed<'m>;
@@ -89,6 +98,7 @@ impl Service for Desk {
 
     fn end(&mut self) {
         self.clerk.end(&self.cache);
+        self.rpc.count_messages(std::mem::take(&mut self.handled));
     }
 
     fn handle(&mut self, message: &Parsed<'_>, reply: &mut Reply<'_>) -> Step {

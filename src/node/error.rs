@@ -26,6 +26,9 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
+    /// A function's declaration does not hold together, or two functions do not.
+    #[error("a function cannot be registered: {0}")]
+    Function(#[from] crate::rpc::Error),
     /// A thread of the node died.
     #[error("internal failure: {0}")]
     Internal(String),

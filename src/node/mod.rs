@@ -21,6 +21,7 @@
 
 mod desk;
 mod error;
+mod functions;
 mod running;
 mod topics;
 
@@ -28,7 +29,6 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use mpreg_storage::memory::PolicyKind;
 use mpreg_storage::store::{Options, Store};
 use tokio::net::TcpListener;
 
@@ -36,12 +36,14 @@ pub use error::Error;
 pub use running::Running;
 
 use crate::config::Config;
+use crate::rpc::function::Prepared;
 
 /// A node that has not started.
 #[derive(Debug, Clone, Default)]
 pub struct Node {
     config: Config,
     store: Option<Store>,
+    functions: Vec<Prepared>,
 }
 
 impl Node {
@@ -54,7 +56,7 @@ impl Node {
     /// A node with this configuration.
     #[must_use]
     pub fn with_config(config: Config) -> Node {
-        Node { config, store: None }
+        Node { config, store: None, functions: Vec::new() }
     }
 
     /// Listens on `address` instead of the default; port 0 lets the system choose.
@@ -83,8 +85,8 @@ impl Node {
     /// multi-threaded one serves best, since a sync may block a worker.
     ///
     /// # Errors
-    /// The store cannot be opened, an address is not free, or it is public without
-    /// [`Config::insecure`](crate::config::Config).
+    /// The store cannot be opened, an address is not free, it is public without
+    /// [`Config::insecure`](crate::config::Config), or a function's declaration does not hold together.
     pub async fn start(self) -> Result<Running, Error> {
         let config = self.config;
         config.check()?;
@@ -101,6 +103,9 @@ impl Node {
             return Err(Error::Internal("the store was opened without the backlog of topics".to_owned()));
         };
         let mut running = Running::new(store, Arc::new(topics), &config);
+        for function in self.functions {
+            running.register(function)?;
+        }
         for listener in listeners {
             running.serve(listener)?;
         }
@@ -117,8 +122,11 @@ async fn open_store(config: &Config) -> Result<Store, Error> {
 fn store_options(config: &Config) -> Options {
     let us = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let mut options = Options::new(&config.dir);
-    options.memory_bytes = config.memory_bytes;
-    options.policy = if config.policy == "lru" { PolicyKind::Lru } else { PolicyKind::S3Fifo };
+    let pressing = u128::from(config.memory_bytes) * u128::from(config.pressure_permille) / 1000;
+    options.memory_bytes = u64::try_from(pressing).expect("a part of 64 bits");
+    options.entries_max = config.entries_max;
+    options.both_bounds = config.both_bounds;
+    options.policy = config.policy;
     options.segment_bytes = config.segment_bytes;
     options.sync_interval_us = us(config.sync_interval);
     options.checkpoint_bytes = config.checkpoint_bytes;

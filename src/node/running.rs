@@ -15,7 +15,12 @@ use super::error::Error;
 use super::topics;
 use crate::cache::Cache;
 use crate::config::Config;
+use crate::limits::WORKER_LEASE_STEP_MS;
 use crate::pubsub::{Backlog, Hub};
+use crate::rpc::function::Prepared;
+use crate::rpc::identity::Identity;
+use crate::rpc::version::Version;
+use crate::rpc::{self, Rpc, Setup};
 use crate::session::{self, Door};
 use crate::transport::budget::Budget;
 use crate::transport::listener::accept_all;
@@ -35,6 +40,7 @@ pub struct Running {
     slots: Arc<Slots>,
     door: Arc<Door<Desk>>,
     hub: Arc<Hub>,
+    rpc: Arc<Rpc>,
     failure: watch::Receiver<Option<String>>,
     drain_timeout: Duration,
     tasks: Tasks,
@@ -66,19 +72,38 @@ impl Running {
         let (sender, failure) = watch::channel(None);
         // Any number that differs from start to start will do; the standard hasher is seeded with one.
         let process = RandomState::new().hash_one(std::process::id());
-        let cache = Arc::new(Cache::new(store.clone(), config.level, process));
+        let cache = Arc::new(
+            Cache::new(store.clone(), config.level, process).invalidate_all(config.allow_invalidate_all),
+        );
         let sender = Arc::new(sender);
         let mut tasks = Tasks::default();
         tasks.spawn(watch_health(store.clone(), Arc::clone(&sender)));
-        let hub = Hub::new(backlog);
+        let hub = Hub::new(backlog, topics::rules(config));
         tasks.spawn(Arc::clone(&hub).run_courier());
-        let desk = Desk::new(cache, Arc::clone(&hub), Arc::new(topics::rules(config)), sender);
+        let slots = Slots::new(config.connections_max, config.connections_per_address_max);
+        let identity = Identity::new(
+            store.node_id().to_owned(),
+            config.cluster_id.clone(),
+            config.resources.clone(),
+            config.advertised_urls.clone(),
+        );
+        let rpc = Rpc::new(Setup {
+            identity,
+            store: store.clone(),
+            bus: Arc::new(topics::HubBus(Arc::clone(&hub))),
+            slots: Arc::clone(&slots),
+            timeout: config.rpc_timeout,
+            memory_bytes: config.memory_bytes,
+        });
+        tasks.spawn(watch_leases(Arc::clone(&rpc)));
+        let desk = Desk::new(cache, Arc::clone(&hub), Arc::clone(&rpc), sender);
         let budget = Budget::new(config.request_memory_bytes);
         let origins = Origins::new(&config.origins);
         Running {
             store,
             addresses: Vec::new(),
-            slots: Slots::new(config.connections_max, config.connections_per_address_max),
+            slots,
+            rpc,
             door: Arc::new(Door::new(desk, budget, origins, config.message_bytes_max)),
             hub,
             failure,
@@ -98,7 +123,24 @@ impl Running {
             session::serve(Arc::clone(&door), stream, slot)
         }));
         self.addresses.push(address);
+        self.rpc.identity().add_address(address);
         Ok(())
+    }
+
+    /// Registers a function of the program.
+    pub(super) fn register(&self, prepared: Prepared) -> Result<(), rpc::Error> {
+        self.rpc.register(prepared)
+    }
+
+    /// Forgets a function of the program; calls that run go on. `false` when there is none of this name and version.
+    pub fn remove_function(&self, name: &str, version: Version) -> bool {
+        self.rpc.unregister(name, version)
+    }
+
+    /// Workers connected now.
+    #[must_use]
+    pub fn workers(&self) -> usize {
+        self.rpc.workers.workers()
     }
 
     /// The first address listened on, with the port that was chosen.
@@ -190,6 +232,15 @@ async fn watch_health(store: Store, failure: Arc<watch::Sender<Option<String>>>)
             failure.send_replace(Some(cause));
             return;
         }
+    }
+}
+
+/// Workers that fall silent are taken out.
+async fn watch_leases(rpc: Arc<Rpc>) {
+    let mut period = tokio::time::interval(Duration::from_millis(WORKER_LEASE_STEP_MS));
+    loop {
+        period.tick().await;
+        rpc.expire_workers();
     }
 }
 

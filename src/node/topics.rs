@@ -1,9 +1,14 @@
-//! The `[topics]` section of the configuration, as the store and pub/sub want it.
+//! Topics as the other rooms want them: the `[topics]` section for the store and pub/sub, a bus for the RPC.
 
 use mpreg_storage::topics::{self, Limits};
 
+use std::sync::Arc;
+
+use mpreg_storage::json::write;
+
 use crate::config::Config;
-use crate::pubsub::{Pattern, Rules};
+use crate::pubsub::{Draft, Hub, Pattern, Rules};
+use crate::rpc::catalog::{Announcement, Bus, Subscribed};
 
 /// What holds for publishes.
 pub(super) fn rules(config: &Config) -> Rules {
@@ -42,4 +47,40 @@ fn policy(keep: &crate::config::Keep, general: Limits) -> topics::Policy {
 fn patterns(texts: &[String]) -> Vec<Pattern> {
     let pattern = |text: &String| Pattern::new(text, false).expect("the configuration has been checked");
     texts.iter().map(pattern).collect()
+}
+
+/// The way of the RPC to pub/sub.
+#[derive(Debug)]
+pub(super) struct HubBus(pub(super) Arc<Hub>);
+
+impl Bus for HubBus {
+    fn publish(&self, announcement: &Announcement<'_>) {
+        self.0.say(draft(announcement, self.0.backlog().now_us()));
+    }
+
+    fn subscriptions(&self, topic: Option<&str>, limit: usize) -> Vec<Subscribed> {
+        let known = self.0.subscribed(topic, limit).into_iter();
+        known.map(|(subscription_id, patterns)| Subscribed { subscription_id, patterns }).collect()
+    }
+}
+
+fn draft(announcement: &Announcement<'_>, now_us: u64) -> Draft {
+    let Announcement { topic, message_id, headers, payload, publisher } = announcement;
+    let (mut message, mut id) = (Vec::with_capacity(payload.len() + 256), Vec::new());
+    write::string(&mut id, message_id);
+    message.extend_from_slice(br#"{"topic":"#);
+    write::string(&mut message, topic);
+    message.extend_from_slice(br#","payload":"#);
+    message.extend_from_slice(payload.as_bytes());
+    message.extend_from_slice(br#","timestamp":"#);
+    write::seconds(&mut message, now_us);
+    message.extend_from_slice(br#","message_id":"#);
+    message.extend_from_slice(&id);
+    message.extend_from_slice(br#","publisher":"#);
+    write::string(&mut message, publisher);
+    message.extend_from_slice(br#","headers":"#);
+    message.extend_from_slice(headers.as_bytes());
+    message.extend_from_slice(br#","routing_path":null,"current_hop":null}"#);
+    let message_id = String::from_utf8(id).expect("a JSON string is text").into();
+    Draft { topic: (*topic).into(), message: message.into(), message_id }
 }

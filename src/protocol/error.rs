@@ -32,6 +32,14 @@ pub enum Error {
         /// The range in words.
         wanted: &'static str,
     },
+    /// A member holds a small language of its own, and what it says there is wrong.
+    #[error("{path}: {why}")]
+    Invalid {
+        /// The member.
+        path: &'static str,
+        /// What is wrong.
+        why: String,
+    },
     /// A put without a value, or with null.
     #[error("PUT operation requires value")]
     NoValue,
@@ -51,6 +59,14 @@ pub enum Error {
     /// The metadata cannot be stored.
     #[error(transparent)]
     Extras(#[from] extras::Error),
+    /// One operation of a batch cannot be read.
+    #[error("operations[{index}]: {error}")]
+    InBatch {
+        /// Which one, from 0.
+        index: usize,
+        /// What is wrong with it.
+        error: Box<Error>,
+    },
     /// The protocol knows it, this server does not do it yet.
     #[error("{0} not supported by this server yet")]
     NotSupported(&'static str),
@@ -79,6 +95,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
+            Error::InBatch { error, .. } => error.code(),
             Error::NotSupported(_) => Code::NotSupported,
             Error::Overloaded => Code::Overloaded,
             Error::Late | Error::UnknownOutcome => Code::UnknownOutcome,

@@ -60,7 +60,14 @@ impl<'r, 'a> Fields<'r, 'a> {
     /// A number of either kind.
     #[inline]
     pub fn number(&mut self, number: u32, path: &'static str) -> Result<Option<Number<'a>>, Error> {
-        self.enter(number, path)?.map(|reader| reader.number(path)).transpose()
+        let Some(reader) = self.enter(number, path)? else { return Ok(None) };
+        reader.number(path).map(Some).map_err(|error| named(reader, error, path))
+    }
+
+    /// An integer from 0 to 2^64 - 1.
+    pub fn unsigned(&mut self, number: u32, path: &'static str) -> Result<Option<u64>, Error> {
+        let Some(reader) = self.enter(number, path)? else { return Ok(None) };
+        reader.unsigned(path).map(Some).map_err(|error| named(reader, error, path))
     }
 
     /// Any value but null, as its exact text.
@@ -95,6 +102,15 @@ impl<'r, 'a> Fields<'r, 'a> {
         }
         let text = reader.raw()?;
         Ok((!empty).then_some(text))
+    }
+}
+
+/// The same error, which says `path` if it said no member: a number out of range is no fault of the grammar.
+#[cold]
+fn named(reader: &Reader<'_>, error: Error, path: &'static str) -> Error {
+    match error.fault() {
+        fault @ (Fault::IntegerRange | Fault::FloatRange) => reader.fault(path, fault),
+        _ => error,
     }
 }
 

@@ -4,8 +4,8 @@ use mpreg_storage::record::Extras;
 use proptest::prelude::*;
 
 use super::cache::{
-    Code, Command, Consistency, Durability, EntryReply, Failure, Head, Level, Operation, Performance, Reply,
-    Status,
+    AtomicKind, Code, Command, Consistency, Durability, EntryReply, Failure, Head, Level, NamespaceAction,
+    Operation, Performance, Reply, SetVerb, Status, Verb,
 };
 use super::{OperationIds, Request, cache, parse, pubsub};
 
@@ -161,17 +161,34 @@ fn seed_put_is_read() {
 }
 
 #[test]
-fn seed_requests_of_later_issues_are_refused_by_name() {
-    for (message, u, operation, what) in [
-        (ATOMIC, "atomic-12347", "atomic", "atomic operations are"),
-        (STRUCTURE, "struct-12348", "structure", "structure operations are"),
-        (NAMESPACE, "namespace-12349", "namespace", "namespace operations are"),
-    ] {
-        let expected = format!(
-            r#"{{"role":"cache-response","u":"{u}","timestamp":1.0,"version":"2.0","operation":"{operation}","status":"error","success":false,"operation_id":"00000000-0000-8000-9000-000000000001","error_message":"{what} not supported by this server yet","error_code":"CACHE_NOT_SUPPORTED","intermediate_results":null}}"#
-        );
-        assert_eq!(refusal(message), expected);
-    }
+fn seed_atomic_is_read() {
+    let request = cache_request(ATOMIC);
+    assert_eq!((request.u, request.options.consistency), ("\"atomic-12347\"", Some(Consistency::Strong)));
+    let Command::Atomic(atomic) = request.command else { panic!("{:?}", request.command) };
+    assert_eq!((atomic.kind, atomic.expected), (AtomicKind::TestAndSet, None));
+    assert_eq!((&*atomic.key.namespace, &*atomic.key.identifier), ("locks", "resource_abc"));
+    assert!(atomic.new.unwrap().contains("worker_001"));
+    assert_eq!(atomic.ttl.unwrap().micros, 300_000_000);
+}
+
+#[test]
+fn seed_structure_is_read() {
+    let request = cache_request(STRUCTURE);
+    assert_eq!(request.u, "\"struct-12348\"");
+    let Command::Structure(structure) = request.command else { panic!("{:?}", request.command) };
+    let Verb::Set(SetVerb::Add(values)) = structure.verb else { panic!("{:?}", structure.verb) };
+    assert_eq!(values.iter().collect::<Vec<_>>(), ["\"admin\"", "\"moderator\""]);
+    assert!(structure.create_if_missing);
+}
+
+#[test]
+fn seed_namespace_is_read() {
+    let request = cache_request(NAMESPACE);
+    assert_eq!(request.u, "\"namespace-12349\"");
+    let Command::Namespace(namespace) = request.command else { panic!("{:?}", request.command) };
+    assert_eq!((&*namespace.namespace, &*namespace.pattern), ("temp_data", "expired_*"));
+    let clear = NamespaceAction::Clear { max_entries: Some(1000), dry_run: false };
+    assert_eq!(namespace.action, clear);
 }
 
 #[test]

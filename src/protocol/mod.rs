@@ -24,6 +24,7 @@ pub mod cache;
 pub mod limits;
 pub mod pubsub;
 pub mod rpc;
+pub mod worker;
 
 mod error;
 mod fields;
@@ -47,7 +48,7 @@ pub use rejection::Rejection;
 /// A message from a client.
 #[derive(Debug, PartialEq)]
 #[non_exhaustive]
-#[expect(clippy::large_enum_variant, reason = "boxing it would allocate for every cache request")]
+#[allow(clippy::large_enum_variant, reason = "boxing it would allocate for every cache request")]
 pub enum Request<'a> {
     /// `cache-request`.
     Cache(cache::Request<'a>),
@@ -55,6 +56,8 @@ pub enum Request<'a> {
     Rpc(rpc::Request<'a>),
     /// `pubsub-publish`, `pubsub-subscribe`, `pubsub-unsubscribe`, `pubsub-commit`.
     PubSub(pubsub::Request<'a>),
+    /// `rpc-register`, `rpc-unregister`, `rpc-heartbeat`, `rpc-result`.
+    Worker(worker::Message<'a>),
     /// A role that gets no answer: `pubsub-ack`, `cache-analytics`, `metrics`, `metrics-alert`.
     Ignored,
 }
@@ -79,6 +82,7 @@ fn read(message: &[u8]) -> Result<Request<'_>, Error> {
     match role.as_deref() {
         Some("cache-request") => cache::Request::read(&mut reader).map(Request::Cache),
         Some("rpc") => rpc::Request::read(&mut reader).map(Request::Rpc),
+        Some(role) if worker::is_role(role) => worker::Message::read(role, &mut reader).map(Request::Worker),
         Some(role) => read_other(role, &mut reader),
         None => Err(Error::Role("None".to_owned())),
     }

@@ -19,6 +19,8 @@ enum Shape<'a> {
     PubSub,
     /// `rpc-response`, also for everything of unknown role.
     Rpc,
+    /// The same; it was the result of an invocation, for which somebody waits.
+    Result,
 }
 
 /// A message that was refused.
@@ -43,6 +45,7 @@ impl<'a> Rejection<'a> {
             Some("pubsub-publish" | "pubsub-subscribe" | "pubsub-unsubscribe" | "pubsub-commit") => {
                 Shape::PubSub
             }
+            Some("rpc-result") => Shape::Result,
             _ => Shape::Rpc,
         };
         Rejection { u: quoted(found.u), shape, error }
@@ -60,6 +63,12 @@ impl<'a> Rejection<'a> {
         &self.error
     }
 
+    /// Whether this was a worker's result, with [`Rejection::u`] the invocation.
+    #[must_use]
+    pub fn is_result(&self) -> bool {
+        self.shape == Shape::Result
+    }
+
     /// Appends the answer to `out`. `now_us` is the time in microseconds since 1970.
     pub fn write_into(&self, now_us: u64, ids: &mut OperationIds, out: &mut Vec<u8>) {
         let message = self.error.to_string();
@@ -71,7 +80,7 @@ impl<'a> Rejection<'a> {
                 Reply::failure(head, status, failure).write_into(out);
             }
             Shape::PubSub => pubsub::write_refusal(out, self.u, &message),
-            Shape::Rpc => rpc::write_failure(out, self.u, &self.rpc_failure(&message)),
+            Shape::Rpc | Shape::Result => rpc::write_failure(out, self.u, &self.rpc_failure(&message)),
         }
     }
 

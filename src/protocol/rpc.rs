@@ -10,10 +10,12 @@ use super::{Error, read_request_id};
 pub const COMMAND_NOT_FOUND: i64 = 1001;
 /// A function failed, or was called wrongly.
 pub const EXECUTION_FAILED: i64 = 1003;
-/// Unknown role, or out of time.
+/// Unknown role.
 pub const INVALID_ROLE: i64 = 1004;
 /// A message that cannot be read.
 pub const MALFORMED: i64 = 1005;
+/// Out of time; the same number as an unknown role.
+pub const TIMED_OUT: i64 = 1004;
 /// Larger than a message may be.
 pub const TOO_LARGE: i64 = 413;
 /// Shutting down or overloaded.
@@ -218,11 +220,4 @@ pub fn write_failure(out: &mut Vec<u8>, u: &str, failure: &Failure<'_>) {
     out.extend_from_slice(br#","type":"#);
     write::string(out, failure.kind);
     out.extend_from_slice(br#"},"intermediate_results":[],"execution_summary":null}"#);
-}
-
-/// Appends the reply for a function nobody registered. `fun` is its decoded name.
-pub fn write_not_found(out: &mut Vec<u8>, u: &str, fun: &str) {
-    let details = format!("Command not found: {fun}");
-    let (message, details) = ("Command not found", Some(details.as_str()));
-    write_failure(out, u, &Failure { code: COMMAND_NOT_FOUND, message, details, kind: "CommandNotFound" });
 }

@@ -12,7 +12,6 @@ use super::catch_up;
 use super::group::{self, Group};
 use super::hub::{Draft, Hub, Names, Receiver};
 use super::pattern::Pattern;
-use super::rules::Rules;
 use super::subscription::{Beginning, State, Subscription};
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::protocol::OperationIds;
@@ -26,7 +25,6 @@ use crate::session::{Reply, Step};
 #[derive(Debug)]
 pub(crate) struct Clerk {
     hub: Arc<Hub>,
-    rules: Arc<Rules>,
     number: u64,
     mine: HashMap<Box<str>, Arc<Subscription>>,
     /// Something was published and may have to be delivered when it is settled.
@@ -34,16 +32,10 @@ pub(crate) struct Clerk {
 }
 
 impl Clerk {
-    pub(crate) fn new(hub: &Arc<Hub>, rules: &Arc<Rules>) -> Clerk {
+    pub(crate) fn new(hub: &Arc<Hub>) -> Clerk {
         // Relaxed: only the numbers must differ.
         let number = hub.clerks.fetch_add(1, Ordering::Relaxed);
-        Clerk {
-            hub: Arc::clone(hub),
-            rules: Arc::clone(rules),
-            number,
-            mine: HashMap::new(),
-            undelivered: false,
-        }
+        Clerk { hub: Arc::clone(hub), number, mine: HashMap::new(), undelivered: false }
     }
 
     /// Answers one request. `now_us` is the time of its batch.
@@ -87,7 +79,7 @@ impl Clerk {
         message.write_into(now_us, ids, &mut text);
         let message_id = message_id(&text).unwrap_or("\"\"").into();
         let draft = Draft { topic: message.topic.as_ref().into(), message: Bytes::from(text), message_id };
-        let level = self.rules.level(&message.topic, publish.level);
+        let level = self.hub.rules.level(&message.topic, publish.level);
         self.undelivered = true;
         let (offset, strong) = match level {
             Asked::Volatile => {
@@ -225,7 +217,7 @@ impl Clerk {
             None => Some(self.hub.backlog.stage_commit(name, commit.position)?),
         };
         if let Some(noted) = noted {
-            reply.seen.topics.saw(noted, self.rules.strong());
+            reply.seen.topics.saw(noted, self.hub.rules.strong());
         }
         self.hub.counters.commits.add(1);
         Ok(Ack { offset: Some(commit.position), durability: None })

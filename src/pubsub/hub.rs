@@ -27,15 +27,17 @@ use super::catch_up;
 use super::counters::Counters;
 use super::group::Group;
 use super::index::{Index, Matcher};
+use super::rules::Rules;
 use super::subscription::{State, Subscription};
 use crate::limits::{BACKLOG_HOPS_MAX, DELIVERY_MESSAGES_MAX, DELIVERY_STALL_MS};
-use crate::protocol::pubsub::{NotificationKind, write_notification};
+use crate::protocol::pubsub::{Level as Asked, NotificationKind, write_notification};
 use crate::session::{Outbox, Refused as Unpushed};
 
 /// Everything of pub/sub that connections share.
 #[derive(Debug)]
 pub(crate) struct Hub {
     pub(super) backlog: Arc<dyn Backlog>,
+    pub(super) rules: Rules,
     pub(super) index: Index<Receiver>,
     waiting: Mutex<Waiting>,
     live: Mutex<Live>,
@@ -118,10 +120,11 @@ pub(super) struct Live {
 
 impl Hub {
     /// A hub over a backlog. Must be called inside a tokio runtime, which will run what is slow to receive.
-    pub(crate) fn new(backlog: Arc<dyn Backlog>) -> Arc<Hub> {
+    pub(crate) fn new(backlog: Arc<dyn Backlog>, rules: Rules) -> Arc<Hub> {
         let released = backlog.released();
         Arc::new(Hub {
             backlog,
+            rules,
             index: Index::new(),
             waiting: Mutex::new(Waiting { queue: VecDeque::new(), next: 1, last: released }),
             live: Mutex::new(Live { delivered: released, ..Live::default() }),
@@ -161,6 +164,42 @@ impl Hub {
         self.counters.published.add(1);
         self.counters.published_bytes.add(draft.message.len() as u64);
         self.waiting().push(draft, None, false);
+    }
+
+    /// Publishes a message of the server itself, at the level its topic has when nothing is asked for. Does not wait:
+    /// a strong one is told when it is durable, and where the disk does not keep up it is told to those who listen
+    /// now and not stored.
+    pub(crate) fn say(self: &Arc<Self>, draft: Draft) {
+        let level = match self.rules.level(&draft.topic, None) {
+            Asked::Volatile => None,
+            Asked::Eventual => Some(Level::Eventual),
+            Asked::Strong => Some(Level::Strong),
+        };
+        let staged = level.map(|level| self.stage(draft.clone(), level));
+        match staged {
+            Some(Ok(position)) => {
+                if let Err(error) = self.backlog.hand_over(position) {
+                    tracing::error!(%error, "a message of the server is not stored");
+                }
+            }
+            Some(Err(refused)) => {
+                tracing::warn!(?refused, topic = draft.topic, "a message of the server is not stored");
+                self.stage_volatile(draft);
+            }
+            None => self.stage_volatile(draft),
+        }
+        self.deliver();
+    }
+
+    /// Ids and patterns of the subscriptions there are, at most `limit`; only those that want `topic` if one is given.
+    pub(crate) fn subscribed(&self, topic: Option<&str>, limit: usize) -> Vec<(String, Vec<String>)> {
+        let names = self.names();
+        let wanting = names.ids.values().filter(|known| topic.is_none_or(|topic| known.wants(topic)));
+        let shown = wanting.take(limit).map(|known| {
+            let patterns = known.patterns.iter().map(|pattern| pattern.as_str().to_owned()).collect();
+            (known.name(), patterns)
+        });
+        shown.collect()
     }
 
     /// Delivers an event that is stored elsewhere, at `position` of its own log, and is settled there: the way in for

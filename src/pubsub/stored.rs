@@ -43,7 +43,9 @@ impl Backlog for Topics {
     fn room(&self) -> Waiting<()> {
         let room = Topics::room(self);
         // A failure is met again by the publish that waits.
-        Box::pin(async move { drop(room.await) })
+        Box::pin(async move {
+            let _ = room.await;
+        })
     }
 
     fn read(&self, from: From, wanted: Box<dyn Fn(&str) -> bool + Send>) -> Box<dyn Cursor> {

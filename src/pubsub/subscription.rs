@@ -11,11 +11,13 @@
 //!
 //! All moves are made under the delivery lock, so the numbers here are atomics only to be shared.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
+use mpreg_storage::json::{Reader, Text};
 use mpreg_storage::record::{Epoch, Lsn, Position};
 
 use super::pattern::Pattern;
@@ -103,6 +105,12 @@ impl Subscription {
             dropped: AtomicU64::new(0),
             held: Mutex::default(),
         }
+    }
+
+    /// Its id as the text it means.
+    pub(super) fn name(&self) -> String {
+        let quoted = Reader::new(&self.id).string("").map(Text::decode);
+        quoted.map_or_else(|_| self.id.to_string(), Cow::into_owned)
     }
 
     pub(super) fn state(&self) -> State {

@@ -17,20 +17,20 @@ mod groups;
 struct Node {
     memory: Arc<Memory>,
     hub: Arc<Hub>,
-    rules: Arc<Rules>,
 }
 
 impl Node {
     fn new() -> Node {
         let memory = Memory::new();
-        let hub = Hub::new(Arc::clone(&memory) as Arc<dyn Backlog>);
         let volatile = vec![Pattern::new("volatile.#", false).unwrap()];
-        Node { memory, hub, rules: Arc::new(Rules::new(false, volatile, Vec::new())) }
+        let rules = Rules::new(false, volatile, Vec::new());
+        let hub = Hub::new(Arc::clone(&memory) as Arc<dyn Backlog>, rules);
+        Node { memory, hub }
     }
 
     fn client(&self) -> Client {
         Client {
-            clerk: Clerk::new(&self.hub, &self.rules),
+            clerk: Clerk::new(&self.hub),
             outbox: Outbox::detached(),
             ids: OperationIds::new(1, 1),
             memory: Arc::clone(&self.memory),
@@ -93,7 +93,7 @@ impl Client {
 
     /// What has been pushed so far.
     fn got(&self) -> Vec<Value> {
-        self.outbox.texts().iter().map(|text| serde_json::from_str(text).unwrap()).collect()
+        self.outbox.drain().iter().map(|text| serde_json::from_str(text).unwrap()).collect()
     }
 
     fn payloads(&self) -> Vec<Value> {
@@ -475,7 +475,7 @@ async fn falling_behind_while_ahead_of_delivery_repeats_nothing() {
     (0..12).for_each(|_| node.hub.stage_volatile(volatile(&text)));
     let (_, seen) = publisher.handle(&publish("a", 1, "eventual"));
     node.memory.hand_over(seen.topics.observed).unwrap();
-    drop(client.outbox.texts());
+    drop(client.outbox.drain());
     assert_eq!(client.receive_told(1).await, [1], "read from the log");
     node.hub.deliver();
     let got = client.receive_told(10).await;
@@ -488,4 +488,28 @@ async fn falling_behind_while_ahead_of_delivery_repeats_nothing() {
 fn volatile(text: &str) -> Draft {
     let message = format!(r#"{{"topic":"volatile.a","payload":"{text}"}}"#);
     Draft { topic: "volatile.a".into(), message: message.into(), message_id: "\"m\"".into() }
+}
+
+#[tokio::test]
+async fn the_server_itself_publishes_and_sees_who_listens() {
+    let node = Node::new();
+    let mut client = node.client();
+    client.subscribe("s\\u0041", "mpreg.#", LATEST);
+    client.subscribe("other", "x", LATEST);
+    let draft = |topic: &str| Draft {
+        topic: topic.into(),
+        message: r#"{"topic":"mpreg.a","payload":1}"#.into(),
+        message_id: "\"m\"".into(),
+    };
+    node.hub.say(draft("mpreg.a"));
+    node.memory.room.send_replace(false);
+    node.hub.say(draft("mpreg.b"));
+    let got = client.got();
+    assert_eq!(
+        (&got[0]["offset"], got[1].get("offset")),
+        (&"1:1".into(), None),
+        "stored where there is room"
+    );
+    assert_eq!(node.hub.subscribed(Some("mpreg.a"), 9), [("sA".to_owned(), vec!["mpreg.#".to_owned()])]);
+    assert_eq!((node.hub.subscribed(None, 9).len(), node.hub.subscribed(None, 1).len()), (2, 1));
 }

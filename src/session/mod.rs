@@ -22,16 +22,19 @@ mod tests;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 
 pub(crate) use opening::{Door, serve};
+#[cfg(test)]
+pub(crate) use outbox::Call;
 use outbox::Inlet;
-pub(crate) use outbox::{Call, Outbox, Push, Refused};
+pub(crate) use outbox::{Outbox, Push, Refused};
 pub(crate) use service::{Failed, Reply, Seen, Service, Step};
 
-use crate::limits::{BUFFER_KEEP_BYTES, INBOX_BYTES, WRITE_STALL_MS_MAX};
+use crate::limits::{BUFFER_KEEP_BYTES, HALF_CLOSED_MS, INBOX_BYTES, WRITE_STALL_MS_MAX};
 use crate::protocol::Error;
 use crate::transport::budget::Lease;
 use crate::transport::codec::{Codec, Fault, Message};
@@ -104,7 +107,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
         match self.line.next(reading).await? {
             Event::Received(count) => self.received(count).await?,
             Event::Overloaded => self.abandon().await?,
-            Event::Pushed => return self.deliver().await,
+            Event::Pushed => {
+                // Whoever woke us is often one of many: letting the others run makes one write of what all have said.
+                tokio::task::yield_now().await;
+                return self.deliver().await;
+            }
             // While we do not read, the peer cannot give a sign of life.
             Event::Tick if !reading => {}
             Event::Tick => self.tick().await?,
@@ -115,8 +122,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin, V: Service> Session<S, V> {
 
     async fn received(&mut self, count: usize) -> Result<(), Ended> {
         if count == 0 {
-            // A peer that only ended its sending side still gets the replies it waits for.
-            self.finish_calls().await?;
+            // A WebSocket peer says goodbye. A TCP peer may have ended only its sending side: it still gets what is
+            // ready soon. What takes longer ends with the connection, since most who are silent are gone.
+            if matches!(self.codec, Codec::Tcp(_)) {
+                let soon = Duration::from_millis(HALF_CLOSED_MS);
+                let _ = tokio::time::timeout(soon, self.finish_calls()).await;
+            }
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         self.absorb(count).await

@@ -57,6 +57,7 @@ impl Push {
     }
 
     /// A message of a shared beginning and the receiver's own end.
+    #[allow(dead_code, reason = "the fan-out of pub/sub is its user")]
     pub(crate) fn shared(body: Bytes, tail: Arc<[u8]>) -> Push {
         Push { body, tail: Some(tail), claim: None }
     }
@@ -124,6 +125,8 @@ struct Shared {
     signal: Arc<Signal>,
     /// Told whenever bytes have been written.
     room: Notify,
+    /// Told once, when the connection has ended.
+    ended: Notify,
     calls: AtomicUsize,
     call_bytes: AtomicUsize,
 }
@@ -149,7 +152,16 @@ impl Outbox {
         let queue = Queue { waiting: VecDeque::new(), bytes: 0, lease, closed: false };
         let (calls, call_bytes) = (AtomicUsize::new(0), AtomicUsize::new(0));
         let queue = Mutex::new(queue);
-        Outbox { shared: Arc::new(Shared { queue, signal, room: Notify::new(), calls, call_bytes }) }
+        Outbox {
+            shared: Arc::new(Shared {
+                queue,
+                signal,
+                room: Notify::new(),
+                ended: Notify::new(),
+                calls,
+                call_bytes,
+            }),
+        }
     }
 
     /// An outbox nobody takes from.
@@ -158,18 +170,18 @@ impl Outbox {
         Outbox::new(Arc::default(), crate::transport::budget::Budget::new(usize::MAX).lease())
     }
 
-    /// Takes what waits, as its session would.
+    /// What waits, as text, taken out as if it had been written.
     #[cfg(test)]
-    pub(crate) fn texts(&self) -> Vec<String> {
+    pub(crate) fn drain(&self) -> Vec<String> {
         let mut taken = VecDeque::new();
         self.take(&mut taken);
         let text = |push: &Push| {
             let mut out = Vec::new();
             push.write_into(&mut out);
-            String::from_utf8(out).expect("messages are text")
+            String::from_utf8(out).unwrap()
         };
         let texts = taken.iter().map(text).collect();
-        self.written(taken.drain(..));
+        self.written(taken.into_iter());
         texts
     }
 
@@ -256,6 +268,16 @@ impl Outbox {
         }
     }
 
+    /// Resolves when the connection has ended.
+    pub(crate) async fn ended(&self) {
+        let mut told = std::pin::pin!(self.shared.ended.notified());
+        // Enabled before looking, so that an end in between is not missed.
+        told.as_mut().enable();
+        if !self.closed() {
+            told.await;
+        }
+    }
+
     /// Registers a call whose reply will come through this outbox. `request_bytes` is what its request keeps in
     /// memory, `otherwise` the reply should the call end without one.
     pub(crate) fn call(&self, request_bytes: usize, otherwise: impl Into<Bytes>) -> Call {
@@ -307,6 +329,7 @@ impl Outbox {
         };
         drop(waiting);
         self.shared.room.notify_waiters();
+        self.shared.ended.notify_waiters();
     }
 }
 

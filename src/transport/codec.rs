@@ -57,8 +57,6 @@ pub(crate) enum Fault {
     BadFrame(&'static str),
     #[error("a text message that is not UTF-8")]
     BadText,
-    #[error("the stream form of TCP messages is not supported")]
-    StreamForm,
     #[error("a started message came slower than {0} bytes a second")]
     TooSlow(u64),
     #[error("no sign of life for {0} ms")]
@@ -76,7 +74,7 @@ impl Fault {
         match self {
             Fault::PeerClosed(code) => *code,
             Fault::TooLarge { .. } | Fault::TooManyFragments(_) => 1009,
-            Fault::BadFrame(_) | Fault::StreamForm => 1002,
+            Fault::BadFrame(_) => 1002,
             Fault::BadText => 1007,
             Fault::TooSlow(_) | Fault::Silent(_) => 1008,
             Fault::Stopping => 1001,

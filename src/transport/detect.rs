@@ -3,7 +3,8 @@
 //! | first byte | protocol |
 //! |---|---|
 //! | `00` `01` | MPREG TCP frame (20 MiB is `01 40 00 00`) |
-//! | `FF` and all others | MPREG TCP frame, oversize or stream form: answered and closed there |
+//! | `FF` | MPREG TCP frame, stream form |
+//! | all others | MPREG TCP frame, oversize: answered and closed there |
 //! | `A`-`Z` | HTTP: a WebSocket upgrade, or 426 |
 //! | `16` | TLS, not served yet |
 //! | `*` | RESP (Redis), not served yet |

@@ -10,6 +10,8 @@
 pub(crate) mod budget;
 pub(crate) mod codec;
 pub(crate) mod detect;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub(crate) mod inbox;
 pub(crate) mod line;
 pub(crate) mod listener;

@@ -38,7 +38,7 @@ fn batches(store: &Store, rows: &[(Key, Value)]) {
         let mut last = None;
         for (key, value) in batch {
             let operation = Operation::Put { key, value, ttl_us: None, extras: b"" };
-            last = Some(store.stage_blocking(&operation).expect("a burst has room").lsn);
+            last = Some(store.stage_blocking(&operation).expect("a burst has room").outcome.lsn);
         }
         store.hand_over(last.expect("chunks are not empty")).expect("a batch is handed over");
     }

@@ -10,12 +10,34 @@ pub const VALUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const EXTRAS_BYTES_MAX: usize = 64 * 1024;
 /// Longest a blocking call waits for room before it answers busy, in microseconds. Clients give up at 10 s.
 pub const ROOM_WAIT_US_MAX: u64 = 8_000_000;
+/// Largest structure, in bytes of memory, that leaves memory as a whole; of larger ones nodes leave one by one.
+pub const STRUCTURE_WHOLE_BYTES_MAX: u64 = 1024 * 1024;
+/// Longest field of a map, in bytes of UTF-8.
+pub const FIELD_BYTES_MAX: usize = 4 * 1024;
+/// Most keys one cascade follows.
+pub const CASCADE_KEYS_MAX: usize = 1_000_000;
+/// Longest body of a batch: the records of its operations together.
+pub const BATCH_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Most operations in one batch.
 pub const BATCH_OPS_MAX: usize = 1024;
 /// Deepest nesting of a JSON text.
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Most values (scalars, arrays, objects) in one JSON text.
 pub const JSON_NODES_MAX: usize = 1_000_000;
+/// Most tests in the conditions of one operation. Each test of a value is a pass over the value.
+pub const CONDITIONS_MAX: usize = 32;
+/// Most choices in one `$in` or `$nin`.
+pub const CONDITION_CHOICES_MAX: usize = 256;
+/// Most constraints on one value. Each is a pass over the value.
+pub const CONSTRAINTS_MAX: usize = 32;
+/// Most fields the constraints on one value may require together. Each dotted one is a pass over the value.
+pub const CONSTRAINT_FIELDS_MAX: usize = 64;
+/// Longest part of a client's word that an error message repeats.
+pub const ECHO_BYTES_MAX: usize = 64;
+/// Longest glob pattern.
+pub const GLOB_BYTES_MAX: usize = 256;
+/// Most wildcards for any run of characters in one glob pattern, neighbours counted once.
+pub const GLOB_STARS_MAX: usize = 8;
 /// Largest frame body. One group commit never grows beyond it; a single record always fits.
 pub const FRAME_BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Page cache of the table file when nobody says otherwise.
@@ -46,6 +68,27 @@ pub const SEGMENT_FIRST_BYTES_MIN: u64 = 64 * 1024;
 pub const SEGMENT_FIRST_PART: u64 = 16;
 /// Longest name of a log ("main", "topics"), in ASCII bytes.
 pub const LOG_NAME_BYTES_MAX: usize = 16;
+/// Most items in one leaf of a tree.
+pub const LEAF_ITEMS_MAX: usize = 128;
+/// Most bytes of items in one leaf of a tree, lengths included; a longer item has a leaf of its own.
+pub const LEAF_BYTES_MAX: usize = 4 * 1024;
+/// Most children of one inner node of a tree.
+pub const INNER_CHILDREN_MAX: usize = 64;
+/// Bytes of separating keys from which on an inner node of a tree is split below
+/// [`INNER_CHILDREN_MAX`], down to [`INNER_CHILDREN_SPLIT_MIN`] children.
+pub const INNER_KEY_BYTES_MAX: usize = 4 * 1024;
+/// Inner nodes of no more children are never split, however long their keys: the tree has to narrow.
+pub const INNER_CHILDREN_SPLIT_MIN: usize = 16;
+/// Longest item of a tree, key and value together: the longest value and some key.
+pub const ITEM_BYTES_MAX: usize = VALUE_BYTES_MAX + KEY_BYTES_MAX;
+/// Highest level of a root, leaves being level 0. Halves of a split node have at least eight children, so a tree
+/// this high would have taken more insertions than a `u64` counts.
+pub const TREE_LEVELS_MAX: u8 = 24;
+/// Most items or children a stored node of a tree may claim. Above what is written today, so that the
+/// limits above may be raised.
+pub const CELL_COUNT_MAX: usize = 1024;
+/// Longest stored node of a tree. Inner nodes with the longest keys are the longest.
+pub const CELL_BYTES_MAX: usize = 1 << 30;
 /// Longest topic of a published message, in bytes of UTF-8.
 pub const TOPIC_BYTES_MAX: usize = 512;
 /// Longest message object, as JSON text. A message takes no more than a transport carries.

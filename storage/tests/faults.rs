@@ -115,7 +115,7 @@ impl Run {
             Operation::Put { key: key.as_bytes(), value: &value, ttl_us: None, extras: b"" }
         };
         let store = self.life.store.clone();
-        let outcome = match store.stage_blocking(&operation) {
+        let outcome = match store.stage_blocking(&operation).map(|done| done.outcome) {
             Ok(outcome) => outcome,
             Err(error) => return self.refused("staging", &error, !deletes),
         };

@@ -51,7 +51,7 @@ fn churn(memory: &Memory, thread: u64) {
 #[test]
 #[cfg(target_os = "linux")]
 fn churn_does_not_grow_the_process() {
-    for policy in [PolicyKind::S3Fifo, PolicyKind::Lru] {
+    for policy in [PolicyKind::Adaptive, PolicyKind::Lru, PolicyKind::DependencyAware] {
         let memory = Memory::new(&Options { bytes_max: BYTES_MAX, policy, ..Options::default() });
         let before_bytes = resident_bytes();
         std::thread::scope(|scope| {

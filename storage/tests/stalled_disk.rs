@@ -91,7 +91,7 @@ fn write_until_held(store: &Store, writer: u64) -> (u64, Lsn) {
     for round in 0.. {
         let key = key(writer, round);
         let put = Operation::Put { key: key.as_bytes(), value: VALUE, ttl_us: None, extras: b"" };
-        match store.stage(&put) {
+        match store.stage(&put).map(|done| done.outcome) {
             Ok(outcome) => {
                 store.hand_over(outcome.lsn).unwrap();
                 (acked, last) = (acked + 1, last.max(outcome.lsn));
@@ -163,7 +163,9 @@ fn writers_are_held_at_the_age_cap() {
     gate.set_closed(true);
     let put = |round| {
         let key = key(0, round);
-        store.stage(&Operation::Put { key: key.as_bytes(), value: VALUE, ttl_us: None, extras: b"" })
+        store
+            .stage(&Operation::Put { key: key.as_bytes(), value: VALUE, ttl_us: None, extras: b"" })
+            .map(|done| done.outcome)
     };
     let first = put(0).unwrap();
     store.hand_over(first.lsn).unwrap();

@@ -118,9 +118,13 @@ fn records(arguments: &Arguments, frame: &Frame<'_>) -> Result<Vec<RecordRow>, F
         let (value_bytes, expires_us) = match record.op {
             Op::Put(put) => (put.value.len(), (put.expires_us != 0).then_some(put.expires_us)),
             Op::Expire(expire) => (0, Some(expire.expires_us)),
+            Op::Update(update) => (update.value.len(), (update.expires_us != 0).then_some(update.expires_us)),
+            Op::Touch(touch) => (0, Some(touch.expires_us)),
+            Op::Change(change) => (change.payload.len(), None),
+            Op::Batch(batch) => (batch.body.len(), None),
             _ => (0, None),
         };
-        let (operation, key) = (record.op.name(), key_text(record.op.key()));
+        let (operation, key) = (record.op.name(), record.op.key().map_or_else(String::new, key_text));
         rows.push(RecordRow { lsn, operation, key, value_bytes, expires_us, origin: record.origin });
     }
     Ok(rows)

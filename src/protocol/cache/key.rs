@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use mpreg_storage::json::{Reader, Text};
 use mpreg_storage::record::key::{self, DEFAULT_VERSION};
 
+use super::Dependency;
 use crate::protocol::Error;
 use crate::protocol::fields::Fields;
 
@@ -50,9 +51,36 @@ pub(super) const DEPENDENCY: Paths = Paths {
     tags: "metadata.dependencies.tags",
 };
 
+/// An element of `structure_operation.options.other_sets`.
+pub(super) const OTHER_SET: Paths = Paths {
+    whole: "structure_operation.options.other_sets",
+    namespace: "structure_operation.options.other_sets.namespace",
+    identifier: "structure_operation.options.other_sets.identifier",
+    version: "structure_operation.options.other_sets.version",
+    tags: "structure_operation.options.other_sets.tags",
+};
+
+/// `key` of an entry of a backup.
+pub(super) const BACKED_UP: Paths = Paths {
+    whole: "namespace_operation.data.entries.key",
+    namespace: "namespace_operation.data.entries.key.namespace",
+    identifier: "namespace_operation.data.entries.key.identifier",
+    version: "namespace_operation.data.entries.key.version",
+    tags: "namespace_operation.data.entries.key.tags",
+};
+
 impl<'a> KeyText<'a> {
     /// Reads the key object at which `reader` stands.
     pub(super) fn read(reader: &mut Reader<'a>, paths: &Paths) -> Result<KeyText<'a>, Error> {
+        let (key, identified) = KeyText::read_unfinished(reader, paths)?;
+        if identified { Ok(key) } else { Err(Error::Missing(paths.identifier)) }
+    }
+
+    /// The same, where the identifier may be missing; also says whether it was there.
+    pub(super) fn read_unfinished(
+        reader: &mut Reader<'a>,
+        paths: &Paths,
+    ) -> Result<(KeyText<'a>, bool), Error> {
         let mut fields = Fields::open(reader, paths.whole)?;
         let (mut namespace, mut identifier, mut version, mut tags) = (None, None, None, None);
         while let Some(name) = fields.next()? {
@@ -64,13 +92,27 @@ impl<'a> KeyText<'a> {
                 _ => fields.pass()?,
             }
         }
-        let required = |text: Option<Text<'a>>, path| text.map(Text::decode).ok_or(Error::Missing(path));
-        Ok(KeyText {
-            namespace: required(namespace, paths.namespace)?,
-            identifier: required(identifier, paths.identifier)?,
+        let key = KeyText {
+            namespace: namespace.map(Text::decode).ok_or(Error::Missing(paths.namespace))?,
+            identifier: identifier.map_or(Cow::Borrowed(""), Text::decode),
             version: version.map_or(Cow::Borrowed(DEFAULT_VERSION), Text::decode),
             tags,
-        })
+        };
+        Ok((key, identifier.is_some()))
+    }
+
+    /// Splits `namespace:identifier[:version]`, see [`Dependency::parse`].
+    fn from_text(text: Cow<'a, str>) -> Option<KeyText<'a>> {
+        let key = |found: Dependency<'a>| KeyText {
+            namespace: found.namespace,
+            identifier: found.identifier,
+            version: found.version,
+            tags: None,
+        };
+        match text {
+            Cow::Borrowed(text) => Dependency::parse(text).map(key),
+            Cow::Owned(text) => Dependency::parse(&text).map(Dependency::into_owned).map(key),
+        }
     }
 
     /// Appends the stored form to `out`, which is unchanged on an error.
@@ -80,4 +122,30 @@ impl<'a> KeyText<'a> {
         key::encode_into(&self.namespace, &self.identifier, &self.version, out)?;
         Ok(())
     }
+}
+
+/// Walks an array of keys, each as an object or as the text `namespace:identifier[:version]`.
+pub(super) fn read_references<'a>(
+    reader: &mut Reader<'a>,
+    paths: &Paths,
+    mut each: impl FnMut(KeyText<'a>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let path = paths.whole;
+    let mut elements = reader.array(path)?;
+    while elements.next(reader)? {
+        let mut ahead = reader.clone();
+        let key = if ahead.object("").is_ok() {
+            let key = KeyText::read(reader, paths)?;
+            if key.namespace.is_empty() || key.identifier.is_empty() {
+                return Err(Error::Range { path, wanted: "keys with a namespace and an identifier" });
+            }
+            key
+        } else {
+            let wanted = "\"namespace:identifier\" or \"namespace:identifier:version\"";
+            let text = reader.string(path)?.decode();
+            KeyText::from_text(text).ok_or(Error::Range { path, wanted })?
+        };
+        each(key)?;
+    }
+    Ok(())
 }

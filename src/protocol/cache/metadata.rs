@@ -6,10 +6,10 @@ use mpreg_storage::json::{Reader, Text, write};
 use mpreg_storage::record::extras::{self, Extras};
 use mpreg_storage::record::key::DEFAULT_VERSION;
 
-use super::key::{DEPENDENCY, KeyText};
+use super::key::{DEPENDENCY, read_references};
+use super::numbers::{read_span, read_ttl};
 use crate::protocol::Error;
 use crate::protocol::fields::Fields;
-use crate::protocol::limits::TTL_SECONDS_MAX;
 
 /// A time to live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,12 @@ pub struct Metadata<'a> {
     pub geographic_hints: Option<&'a str>,
     /// JSON string with its quotes; any policy is accepted.
     pub replication_policy: Option<&'a str>,
+    /// How long after its expiry the value may still be read while somebody computes it anew, in microseconds.
+    pub stale_while_revalidate_us: u64,
+    /// How long after its expiry the value may still be read because it could not be computed anew, in microseconds.
+    pub stale_if_error_us: u64,
+    /// There is no such thing, and that is what is remembered; the put has no value.
+    pub negative: bool,
 }
 
 impl Default for Metadata<'_> {
@@ -49,6 +55,9 @@ impl Default for Metadata<'_> {
             access_patterns: None,
             geographic_hints: None,
             replication_policy: None,
+            stale_while_revalidate_us: 0,
+            stale_if_error_us: 0,
+            negative: false,
         }
     }
 }
@@ -59,7 +68,7 @@ impl<'a> Metadata<'a> {
         let mut fields = Fields::open(reader, "metadata")?;
         while let Some(name) = fields.next()? {
             match &*name {
-                "ttl_seconds" => self.ttl = read_ttl(&mut fields)?,
+                "ttl_seconds" => self.ttl = read_ttl(&mut fields, 0, "metadata.ttl_seconds")?,
                 "computation_cost_ms" => {
                     let number = fields.number(1, "metadata.computation_cost_ms")?;
                     self.computation_cost_ms = number.map_or(0.0, |number| number.to_f64());
@@ -81,6 +90,15 @@ impl<'a> Metadata<'a> {
                     let policy = policy.map(Text::quoted);
                     self.replication_policy = policy.filter(|text| *text != "\"geographic\"");
                 }
+                "stale_while_revalidate_seconds" => {
+                    const PATH: &str = "metadata.stale_while_revalidate_seconds";
+                    self.stale_while_revalidate_us = read_span(&mut fields, 9, PATH)?.unwrap_or(0);
+                }
+                "stale_if_error_seconds" => {
+                    const PATH: &str = "metadata.stale_if_error_seconds";
+                    self.stale_if_error_us = read_span(&mut fields, 10, PATH)?.unwrap_or(0);
+                }
+                "negative" => self.negative = fields.boolean(11, "metadata.negative")?.unwrap_or(false),
                 // The server knows both better: who wrote the entry, and how large it is.
                 "created_by" => drop(fields.string(7, "metadata.created_by")?),
                 "size_estimate_bytes" => drop(fields.number(8, "metadata.size_estimate_bytes")?),
@@ -92,7 +110,7 @@ impl<'a> Metadata<'a> {
 
     /// Appends the extras of an entry with this metadata and these `tags` to `out`; nothing when
     /// everything has its default. Cost: no allocation unless there are dependencies.
-    pub(super) fn encode_into(&self, tags: Option<&str>, out: &mut Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn encode_into(&self, tags: Option<&str>, out: &mut Vec<u8>) -> Result<(), Error> {
         let mut names = Vec::new();
         if let Some(array) = self.dependencies {
             write_dependencies(array, &mut names)?;
@@ -108,68 +126,29 @@ impl<'a> Metadata<'a> {
             access_patterns: self.access_patterns,
             geographic_hints: self.geographic_hints,
             replication_policy: self.replication_policy,
+            ..defaults
         };
         extras.encode_into(out).map_err(|error: extras::Error| error.into())
     }
 }
 
-fn read_ttl(fields: &mut Fields<'_, '_>) -> Result<Option<Ttl>, Error> {
-    const PATH: &str = "metadata.ttl_seconds";
-    let Some(number) = fields.number(0, PATH)? else { return Ok(None) };
-    let seconds = number.to_f64();
-    if seconds <= 0.0 {
-        return Err(Error::Range { path: PATH, wanted: "greater than 0" });
-    }
-    if seconds > TTL_SECONDS_MAX {
-        return Err(Error::Range { path: PATH, wanted: "at most 1e11" });
-    }
-    // The nearest microsecond; a shorter life than one is rounded up, it must not become "for ever".
-    let micros = ((seconds * 1e6).round() as u64).max(1);
-    Ok(Some(Ttl { micros, is_float: !number.is_integer() }))
-}
-
 /// Checks the dependencies and returns them as the request wrote them; an empty list is `None`.
 fn read_dependencies<'a>(fields: &mut Fields<'_, 'a>) -> Result<Option<&'a str>, Error> {
-    let Some(reader) = fields.enter(3, DEPENDENCIES)? else { return Ok(None) };
-    let mut ahead = reader.clone();
+    let Some(reader) = fields.enter(3, "metadata.dependencies")? else { return Ok(None) };
     let mut any = false;
-    for_each_dependency(&mut ahead, |_| any = true)?;
+    read_references(&mut reader.clone(), &DEPENDENCY, |_| {
+        any = true;
+        Ok(())
+    })?;
     let text = reader.raw()?;
     Ok(any.then_some(text))
-}
-
-const DEPENDENCIES: &str = "metadata.dependencies";
-
-/// Walks an array of dependencies in either form.
-fn for_each_dependency<'a>(
-    reader: &mut Reader<'a>,
-    mut each: impl FnMut(Dependency<'_>),
-) -> Result<(), Error> {
-    let mut elements = reader.array(DEPENDENCIES)?;
-    while elements.next(reader)? {
-        let mut ahead = reader.clone();
-        if ahead.object("").is_ok() {
-            let key: KeyText<'a> = KeyText::read(reader, &DEPENDENCY)?;
-            let named = !key.namespace.is_empty() && !key.identifier.is_empty();
-            let wanted = "keys with a namespace and an identifier";
-            if !named {
-                return Err(Error::Range { path: DEPENDENCIES, wanted });
-            }
-            each(Dependency { namespace: key.namespace, identifier: key.identifier, version: key.version });
-        } else {
-            let text = reader.string(DEPENDENCIES)?.decode();
-            let wanted = "\"namespace:identifier\" or \"namespace:identifier:version\"";
-            each(Dependency::parse(&text).ok_or(Error::Range { path: DEPENDENCIES, wanted })?);
-        }
-    }
-    Ok(())
 }
 
 /// Appends the dependencies as a JSON array of `namespace:identifier:version` strings.
 fn write_dependencies(array: &str, out: &mut Vec<u8>) -> Result<(), Error> {
     out.push(b'[');
     let mut first = true;
-    for_each_dependency(&mut Reader::new(array), |dependency| {
+    read_references(&mut Reader::new(array), &DEPENDENCY, |dependency| {
         if !std::mem::take(&mut first) {
             out.push(b',');
         }
@@ -180,6 +159,7 @@ fn write_dependencies(array: &str, out: &mut Vec<u8>) -> Result<(), Error> {
         out.push(b':');
         write::escaped(out, &dependency.version);
         out.push(b'"');
+        Ok(())
     })?;
     out.push(b']');
     Ok(())
@@ -213,6 +193,56 @@ impl<'a> Dependency<'a> {
             identifier: Cow::Borrowed(identifier),
             version: Cow::Borrowed(version),
         })
+    }
+
+    /// The same, borrowing nothing.
+    pub(super) fn into_owned(self) -> Dependency<'static> {
+        let owned = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Dependency {
+            namespace: owned(self.namespace),
+            identifier: owned(self.identifier),
+            version: owned(self.version),
+        }
+    }
+}
+
+/// `ttl_config` of a put: how its time to live is counted. Its `ttl_seconds`, if it has one, takes the place of that
+/// of the metadata.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TtlConfig {
+    /// `ttl_seconds`.
+    pub(super) ttl: Option<Ttl>,
+    /// Every read makes it start anew; default false.
+    pub refresh_on_access: bool,
+    /// The put's time to live is spread by up to so many percent, in both directions; 0 to 100, default 0.
+    pub jitter_percent: f64,
+}
+
+impl TtlConfig {
+    /// Reads the object at which `reader` stands.
+    #[cold]
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<TtlConfig, Error> {
+        let mut config = TtlConfig { ttl: None, refresh_on_access: false, jitter_percent: 0.0 };
+        let mut fields = Fields::open(reader, "ttl_config")?;
+        while let Some(name) = fields.next()? {
+            match &*name {
+                "ttl_seconds" => config.ttl = read_ttl(&mut fields, 0, "ttl_config.ttl_seconds")?,
+                "refresh_on_access" => {
+                    let refresh = fields.boolean(1, "ttl_config.refresh_on_access")?;
+                    config.refresh_on_access = refresh.unwrap_or(false);
+                }
+                "ttl_jitter_percent" => {
+                    const PATH: &str = "ttl_config.ttl_jitter_percent";
+                    let percent = fields.number(2, PATH)?.map_or(0.0, |number| number.to_f64());
+                    if !(0.0..=100.0).contains(&percent) {
+                        return Err(Error::Range { path: PATH, wanted: "from 0 to 100" });
+                    }
+                    config.jitter_percent = percent;
+                }
+                _ => fields.pass()?,
+            }
+        }
+        Ok(config)
     }
 }
 

@@ -1,9 +1,14 @@
 //! `options` of a cache request: everything optional, unknown members ignored, unknown values refused.
 
-use mpreg_storage::json::Reader;
+use std::borrow::Cow;
 
+use mpreg_storage::json::{Reader, Text};
+
+use super::Lease;
+use super::numbers::read_count;
 use crate::protocol::Error;
 use crate::protocol::fields::Fields;
+use crate::protocol::limits::NOTIFICATION_TOPIC_BYTES_MAX;
 
 /// The level asked for by `consistency_level`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,10 +113,25 @@ pub struct Options<'a> {
     pub replication_propagate: bool,
     /// Publish the change; default false.
     pub notify_on_change: bool,
+    /// How, if the request says anything about it.
+    pub notification: Option<Box<Notification<'a>>>,
+    /// One reader fills, the others wait; see [`Lease`].
+    pub lease: Option<Lease>,
     /// Why, for the audit event: a JSON string with its quotes.
     pub reason: Option<&'a str>,
     /// What changed at the source, for the audit event: any JSON.
     pub source_change: Option<&'a str>,
+}
+
+/// How a change is published.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notification<'a> {
+    /// `None`: the topic of the cache event itself.
+    pub topic: Option<Cow<'a, str>>,
+    /// JSON object whose members the message carries.
+    pub payload: Option<&'a str>,
+    /// JSON object: publish only if this holds.
+    pub condition: Option<&'a str>,
 }
 
 impl Default for Options<'_> {
@@ -127,6 +147,8 @@ impl Default for Options<'_> {
             cascade_dependencies: false,
             replication_propagate: true,
             notify_on_change: false,
+            notification: None,
+            lease: None,
             reason: None,
             source_change: None,
         }
@@ -177,6 +199,40 @@ impl<'a> Options<'a> {
             }
             "reason" => self.reason = fields.string(10, "options.reason")?.map(|text| text.quoted()),
             "source_change" => self.source_change = fields.raw(11, "options.source_change")?,
+            "lease" => {
+                self.lease = fields.enter(12, "options.lease")?.map(Lease::read).transpose()?;
+            }
+            // They concern other nodes only, of which there are none.
+            "replication_strategy" => drop(fields.string(13, "options.replication_strategy")?),
+            "preferred_regions" => drop(fields.raw_strings(14, "options.preferred_regions")?),
+            "conflict_resolution" => drop(fields.string(15, "options.conflict_resolution")?),
+            _ => return self.read_notification(name, fields),
+        }
+        Ok(())
+    }
+
+    fn read_notification(&mut self, name: &str, fields: &mut Fields<'_, 'a>) -> Result<(), Error> {
+        match name {
+            "notification_topic" => {
+                const PATH: &str = "options.notification_topic";
+                if let Some(topic) = fields.string(16, PATH)?.map(Text::decode) {
+                    let (size, size_max) = (topic.len(), NOTIFICATION_TOPIC_BYTES_MAX);
+                    if size > size_max {
+                        return Err(Error::TooLarge { what: PATH, size, size_max });
+                    }
+                    self.notification.get_or_insert_default().topic = Some(topic);
+                }
+            }
+            "notification_payload" => {
+                if let Some(payload) = fields.raw_object(17, "options.notification_payload")? {
+                    self.notification.get_or_insert_default().payload = Some(payload);
+                }
+            }
+            "notification_condition" => {
+                if let Some(condition) = fields.raw_object(18, "options.notification_condition")? {
+                    self.notification.get_or_insert_default().condition = Some(condition);
+                }
+            }
             _ => fields.pass()?,
         }
         Ok(())
@@ -193,14 +249,4 @@ fn set<T>(field: &mut T, said: Option<T>) {
 fn read_consistency(fields: &mut Fields<'_, '_>) -> Result<Option<Consistency>, Error> {
     let name = fields.string(0, "options.consistency_level")?;
     name.map(|name| Consistency::parse(&name.decode())).transpose()
-}
-
-/// A count or a duration: an integer, or a float as some clients write them, of 0 or more.
-fn read_count(fields: &mut Fields<'_, '_>, number: u32, path: &'static str) -> Result<Option<u64>, Error> {
-    let Some(found) = fields.number(number, path)? else { return Ok(None) };
-    // A float beyond the range of u64 stops at its end, which is as good as never.
-    let count = found
-        .to_u64()
-        .or_else(|| Some(found.to_f64()).filter(|count| *count >= 0.0).map(|count| count as u64));
-    count.map(Some).ok_or(Error::Range { path, wanted: "0 or more" })
 }

@@ -1,11 +1,11 @@
-//! `cache-request`: the envelope, and what each operation needs of it.
+//! `cache-request`: what it can ask for.
 
-use mpreg_storage::json::{Reader, Text};
-use mpreg_storage::limits::VALUE_BYTES_MAX;
+use mpreg_storage::json::Reader;
 
-use super::key::KEY;
-use super::{KeyText, Metadata, Options};
-use crate::protocol::fields::Fields;
+use super::envelope::Envelope;
+use super::{
+    Atomic, Batch, Client, Invalidate, KeyText, Metadata, Namespace, Options, Query, Structure, TtlConfig,
+};
 use crate::protocol::{Error, read_request_id};
 
 /// A cache request, borrowed from its message. Reading one allocates nothing unless strings hold
@@ -18,6 +18,20 @@ pub struct Request<'a> {
     pub command: Command<'a>,
     /// How to do it.
     pub options: Options<'a>,
+    /// Who sends it, so that a repeated write is applied once; reads ignore it.
+    pub client: Option<Box<Client<'a>>>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads the whole message; `reader` stands at its start.
+    pub(in crate::protocol) fn read(reader: &mut Reader<'a>) -> Result<Request<'a>, Error> {
+        let mut envelope = Envelope::default();
+        envelope.read(reader, "message")?;
+        reader.end()?;
+        let u = read_request_id(envelope.u)?;
+        let command = envelope.take_command()?;
+        Ok(Request { u, command, options: envelope.options, client: envelope.client })
+    }
 }
 
 /// What a cache request asks for.
@@ -32,6 +46,18 @@ pub enum Command<'a> {
     Delete(KeyText<'a>),
     /// Report statistics; the key only comes back in the reply.
     Stats(Option<KeyText<'a>>),
+    /// Read and write one entry in one step.
+    Atomic(Atomic<'a>),
+    /// Work on a set, list, map, ...
+    Structure(Structure<'a>),
+    /// Work on a whole namespace.
+    Namespace(Namespace<'a>),
+    /// Remove by pattern or tag.
+    Invalidate(Invalidate<'a>),
+    /// List keys by pattern.
+    Query(Query<'a>),
+    /// Several operations, all or none.
+    Batch(Batch<'a>),
 }
 
 /// What a put stores.
@@ -39,10 +65,15 @@ pub enum Command<'a> {
 pub struct Put<'a> {
     /// Under which key.
     pub key: KeyText<'a>,
-    /// The value's exact JSON text, checked, without white space around it; never `null`.
+    /// The value's exact JSON text, checked, without white space around it; `null` only where
+    /// [`Metadata::negative`] says that there is none.
     pub value: &'a str,
     /// What else is known about it.
     pub metadata: Metadata<'a>,
+    /// How its time to live is counted, if not from the put on.
+    pub ttl_config: Option<Box<TtlConfig>>,
+    /// JSON array, not empty: what the value must satisfy to be stored.
+    pub constraints: Option<&'a str>,
 }
 
 impl Put<'_> {
@@ -73,10 +104,12 @@ pub enum Operation {
     Structure,
     /// Work on a whole namespace.
     Namespace,
+    /// Several operations, all or none.
+    Batch,
 }
 
 impl Operation {
-    fn parse(name: &str) -> Result<Operation, Error> {
+    pub(super) fn parse(name: &str) -> Result<Operation, Error> {
         Ok(match name {
             "get" => Operation::Get,
             "put" => Operation::Put,
@@ -87,6 +120,7 @@ impl Operation {
             "atomic" => Operation::Atomic,
             "structure" => Operation::Structure,
             "namespace" => Operation::Namespace,
+            "batch" => Operation::Batch,
             other => return Err(Error::unknown("operation", other)),
         })
     }
@@ -104,6 +138,7 @@ impl Operation {
             Operation::Atomic => "\"atomic\"",
             Operation::Structure => "\"structure\"",
             Operation::Namespace => "\"namespace\"",
+            Operation::Batch => "\"batch\"",
         }
     }
 }
@@ -117,115 +152,12 @@ impl Command<'_> {
             Command::Put(_) => Operation::Put,
             Command::Delete(_) => Operation::Delete,
             Command::Stats(_) => Operation::Stats,
+            Command::Atomic(_) => Operation::Atomic,
+            Command::Structure(_) => Operation::Structure,
+            Command::Namespace(_) => Operation::Namespace,
+            Command::Invalidate(_) => Operation::Invalidate,
+            Command::Query(_) => Operation::Query,
+            Command::Batch(_) => Operation::Batch,
         }
     }
-}
-
-/// The members of an envelope, as far as they were met.
-#[derive(Default)]
-struct Envelope<'a> {
-    u: Option<Text<'a>>,
-    operation: Option<Operation>,
-    key: Option<KeyText<'a>>,
-    value: Option<&'a str>,
-    options: Options<'a>,
-    metadata: Metadata<'a>,
-    /// The first thing asked for that would be a false promise to ignore.
-    not_supported: Option<&'static str>,
-}
-
-impl<'a> Request<'a> {
-    /// Reads the whole message; `reader` stands at its start.
-    pub(in crate::protocol) fn read(reader: &mut Reader<'a>) -> Result<Request<'a>, Error> {
-        let envelope = Envelope::read(reader)?;
-        reader.end()?;
-        envelope.into_request()
-    }
-}
-
-impl<'a> Envelope<'a> {
-    fn read(reader: &mut Reader<'a>) -> Result<Envelope<'a>, Error> {
-        let mut envelope = Envelope::default();
-        let mut fields = Fields::open(reader, "message")?;
-        while let Some(name) = fields.next()? {
-            match &*name {
-                "role" => drop(fields.string(0, "role")?),
-                "u" => envelope.u = fields.string(1, "u")?,
-                "operation" => {
-                    let name = fields.string(2, "operation")?;
-                    envelope.operation = name.map(|name| Operation::parse(&name.decode())).transpose()?;
-                }
-                "key" => {
-                    let entered = fields.enter(3, "key")?;
-                    envelope.key = entered.map(|reader| KeyText::read(reader, &KEY)).transpose()?;
-                }
-                "value" => envelope.value = fields.raw(4, "value")?,
-                "options" => {
-                    let entered = fields.enter(5, "options")?;
-                    entered.map_or(Ok(()), |reader| envelope.options.read(reader))?;
-                }
-                other => envelope.read_rare(other, &mut fields)?,
-            }
-        }
-        Ok(envelope)
-    }
-
-    /// The members few requests have.
-    #[cold]
-    fn read_rare(&mut self, name: &str, fields: &mut Fields<'_, 'a>) -> Result<(), Error> {
-        let refused = match name {
-            "metadata" => {
-                let entered = fields.enter(6, "metadata")?;
-                return entered.map_or(Ok(()), |reader| self.metadata.read(reader));
-            }
-            "constraints" => fields.raw_array(7, "constraints")?.map(|_| "constraints are"),
-            "ttl_config" => fields.raw_object(8, "ttl_config")?.map(|_| "ttl_config is"),
-            "encrypted" => fields.boolean(9, "encrypted")?.filter(|on| *on).map(|_| "encrypted messages are"),
-            _ => {
-                fields.pass()?;
-                None
-            }
-        };
-        self.not_supported = self.not_supported.or(refused);
-        Ok(())
-    }
-
-    fn into_request(self) -> Result<Request<'a>, Error> {
-        let u = read_request_id(self.u)?;
-        let key = |key: Option<KeyText<'a>>| key.ok_or(Error::Missing("key"));
-        let command = match self.operation.ok_or(Error::Missing("operation"))? {
-            Operation::Get => Command::Get(key(self.key)?),
-            Operation::Delete => Command::Delete(key(self.key)?),
-            Operation::Stats => Command::Stats(self.key),
-            Operation::Put => {
-                let key = key(self.key)?;
-                Command::Put(Put { key, value: checked_value(self.value)?, metadata: self.metadata })
-            }
-            Operation::Atomic => return Err(Error::NotSupported("atomic operations are")),
-            Operation::Structure => return Err(Error::NotSupported("structure operations are")),
-            Operation::Namespace => return Err(Error::NotSupported("namespace operations are")),
-            Operation::Invalidate => return Err(Error::NotSupported("invalidate is")),
-            Operation::Query => return Err(Error::NotSupported("query is")),
-        };
-        let writes = matches!(command, Command::Put(_) | Command::Delete(_));
-        match (self.not_supported, writes) {
-            (Some(what), _) => return Err(Error::NotSupported(what)),
-            (None, true) if self.options.notify_on_change => {
-                return Err(Error::NotSupported("options.notify_on_change is"));
-            }
-            (None, true) if self.options.cascade_dependencies => {
-                return Err(Error::NotSupported("options.cascade_dependencies is"));
-            }
-            _ => {}
-        }
-        Ok(Request { u, command, options: self.options })
-    }
-}
-
-fn checked_value(value: Option<&str>) -> Result<&str, Error> {
-    let value = value.ok_or(Error::NoValue)?;
-    if value.len() > VALUE_BYTES_MAX {
-        return Err(Error::TooLarge { what: "value", size: value.len(), size_max: VALUE_BYTES_MAX });
-    }
-    Ok(value)
 }

@@ -7,6 +7,7 @@ pub mod group_commit;
 pub mod plain_redb;
 pub mod ratio;
 pub mod stores;
+pub mod traces;
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -80,7 +81,11 @@ pub fn zipf(keys: usize, exponent: f64, count: usize, seed: u64) -> Vec<u32> {
     }
     let numbers = scattered(keys, seed);
     let mut chance = Chance(!seed);
-    let mut rank = || cumulated.partition_point(|&bound| bound < chance.unit() * sum);
+    let mut rank = || {
+        // Drawn once, not once a comparison: that would not be zipf.
+        let point = chance.unit() * sum;
+        cumulated.partition_point(|&bound| bound < point)
+    };
     (0..count).map(|_| numbers[rank().min(keys - 1)]).collect()
 }
 

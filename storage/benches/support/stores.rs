@@ -56,9 +56,9 @@ pub fn load<'n, V: AsRef<[u8]>>(
         let (key, value) = (key(number as usize), value(number as usize));
         let operation = Operation::Put { key: &key, value: value.as_ref(), ttl_us: None, extras: b"" };
         let outcome = store.stage_blocking(&operation).expect("a put is staged");
-        last = Some(outcome.lsn);
+        last = Some(outcome.outcome.lsn);
         if at % 16 == 15 {
-            store.hand_over(outcome.lsn).expect("a batch is handed over");
+            store.hand_over(outcome.outcome.lsn).expect("a batch is handed over");
         }
     }
     last.into_iter().for_each(|lsn| store.hand_over(lsn).expect("a batch is handed over"));

@@ -52,6 +52,11 @@ pub trait Disk: Send + Sync + Debug + 'static {
     /// Creates a directory and its parents; no error when it exists. What it created is durable
     /// when it returns: directories are made once in the life of a store, so nobody needs to sync.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// `ErrorKind::PermissionDenied` for a directory that others than its owner may write to: they could change
+    /// what is stored behind the store's back. On a disk that only this process sees there are no others.
+    fn check_private(&self, _dir: &Path) -> io::Result<()> {
+        Ok(())
+    }
     /// File and directory names directly in `dir`, sorted.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Makes the names in `dir` durable.

@@ -10,7 +10,7 @@ use std::error::Error;
 use std::fmt::{self, Debug, Display, Formatter};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +18,9 @@ use rustix::fs::{OFlags, StatVfs, statvfs};
 
 use super::mapping::Mapping;
 use super::{Disk, DiskFile, DiskLock, MappedBytes, OpenMode};
+
+/// Write permission of the group and of everybody else.
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// The file system of this machine. Holds no state: two values see the same files.
 #[derive(Debug, Clone, Copy, Default)]
@@ -52,6 +55,16 @@ impl Disk for OsDisk {
             self.sync_dir(parent_of(dir))?;
         }
         Ok(())
+    }
+
+    fn check_private(&self, dir: &Path) -> io::Result<()> {
+        let look = || format!("permissions of {}", dir.display());
+        let mode = fs::metadata(dir).map_err(|source| failed(source, look))?.permissions().mode() & 0o7777;
+        if mode & WRITABLE_BY_OTHERS == 0 {
+            return Ok(());
+        }
+        let told = format!("{} has mode {mode:o}, others may write to it: chmod go-w", dir.display());
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, told))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -218,7 +231,7 @@ fn space_of(path: &Path) -> io::Result<StatVfs> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -275,6 +288,25 @@ mod tests {
         symlink(&path, &link).unwrap();
         assert!(OsDisk.open(&link, OpenMode::Create).is_err());
         assert!(OsDisk.lock(&link).is_err());
+    }
+
+    #[test]
+    fn a_directory_others_may_write_to_is_not_private() {
+        let dir = tempfile::tempdir().unwrap();
+        for (mode, private) in [(0o700, true), (0o755, true), (0o775, false), (0o702, false), (0o1777, false)]
+        {
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+            let checked = OsDisk.check_private(dir.path());
+            assert_eq!(checked.is_ok(), private, "{mode:o}");
+            if let Err(refused) = checked {
+                assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+                assert!(refused.to_string().contains(&format!("mode {mode:o}")), "{refused}");
+            }
+        }
+        assert_eq!(
+            OsDisk.check_private(&dir.path().join("absent")).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
     }
 
     #[test]

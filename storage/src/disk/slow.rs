@@ -42,6 +42,10 @@ impl Disk for SlowSyncDisk {
         self.inner.create_dir(path)
     }
 
+    fn check_private(&self, dir: &Path) -> io::Result<()> {
+        self.inner.check_private(dir)
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         self.inner.list(dir)
     }

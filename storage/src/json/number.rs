@@ -1,6 +1,6 @@
 //! Numbers: the grammar of RFC 8259, then the range.
 
-use super::{Error, Fault};
+use super::{Error, Fault, Reader};
 
 /// A number of a JSON text, not yet converted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,14 @@ impl<'a> Number<'a> {
     #[inline]
     pub(super) fn new(text: &'a str, integer: bool) -> Number<'a> {
         Number { text, integer }
+    }
+
+    /// The number that `text` is, white space around it allowed; `None` when it is anything else.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Option<Number<'a>> {
+        let mut reader = Reader::new(text);
+        let number = reader.number("").ok()?;
+        reader.end().ok().map(|()| number)
     }
 
     /// Exactly as it stood in the text.

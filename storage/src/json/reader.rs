@@ -22,7 +22,7 @@ use super::error::Expected;
 use super::number::number_end;
 use super::scan::{colon_end, literal_end, skip_space, value_end};
 use super::text::string_end;
-use super::{Error, Fault, Number, Text};
+use super::{Error, Fault, Kind, Number, Text};
 
 /// A place in a text. Everything before it has been checked.
 ///
@@ -61,6 +61,13 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn end(&mut self) -> Result<(), Error> {
         self.peek().map_or(Ok(()), |_| Err(Error::new(self.at, Fault::Trailing)))
+    }
+
+    /// The kind of the value that comes next, told by its first byte; the reader then stands before it.
+    #[inline]
+    pub fn kind(&mut self) -> Result<Kind, Error> {
+        let byte = self.peek().ok_or_else(|| Error::new(self.at, Fault::Truncated))?;
+        Kind::from_first_byte(byte).ok_or_else(|| Error::new(self.at, Fault::NotAValue))
     }
 
     /// Enters an object.

@@ -31,7 +31,29 @@ impl<'a> Text<'a> {
     #[must_use]
     pub fn decode(self) -> Cow<'a, str> {
         let inner = &self.quoted[1..self.quoted.len() - 1];
-        if self.escaped { Cow::Owned(unescape(inner)) } else { Cow::Borrowed(inner) }
+        if self.escaped { Cow::Owned(unescaped(inner)) } else { Cow::Borrowed(inner) }
+    }
+
+    /// The inside of the string when it holds no escapes, and so no control characters either.
+    #[inline]
+    pub(super) fn plain(self) -> Option<&'a str> {
+        if self.escaped { None } else { Some(&self.quoted[1..self.quoted.len() - 1]) }
+    }
+
+    /// Hands the string it means to `take`, piece by piece.
+    pub(super) fn decode_pieces(self, take: impl FnMut(&str)) {
+        unescape(&self.quoted[1..self.quoted.len() - 1], take);
+    }
+
+    /// Whether it means `other`. Decodes only when it holds escapes and is long enough.
+    #[inline]
+    #[must_use]
+    pub fn means(self, other: &str) -> bool {
+        match self.plain() {
+            Some(plain) => plain == other,
+            // An escape is never shorter than what it stands for.
+            None => self.quoted.len() > other.len() + 2 && self.decode() == other,
+        }
     }
 }
 
@@ -123,19 +145,24 @@ fn hex4(bytes: &[u8], at: usize) -> Result<u32, Error> {
     })
 }
 
-/// Decodes the inside of a scanned string. Copies the runs between escapes whole.
+/// Decodes the inside of a scanned string.
 #[cold]
-fn unescape(inner: &str) -> String {
+fn unescaped(inner: &str) -> String {
     let mut out = String::with_capacity(inner.len());
+    unescape(inner, |piece| out.push_str(piece));
+    out
+}
+
+/// Decodes the inside of a scanned string into pieces: the runs between escapes whole, each escape alone.
+fn unescape(inner: &str, mut take: impl FnMut(&str)) {
     let mut rest = inner;
     while let Some(slash) = rest.find('\\') {
-        out.push_str(&rest[..slash]);
+        take(&rest[..slash]);
         let (meant, used) = decode_escape(&rest[slash..]);
-        out.push(meant);
+        take(meant.encode_utf8(&mut [0; 4]));
         rest = &rest[slash + used..];
     }
-    out.push_str(rest);
-    out
+    take(rest);
 }
 
 /// The character an escape at the start of `text` stands for, and how many bytes it takes.

@@ -82,7 +82,7 @@ impl Log {
         }
         check_size(body_bytes / 2)?;
         let mut pool = shared.pool.lock();
-        let prepared = pool.prepare(file_bytes_for(needed));
+        let prepared = pool.prepare(file_bytes_for(needed), shared.active());
         shared.note_prepared(&pool);
         prepared.map(|_| ())
     }
@@ -105,7 +105,7 @@ impl Log {
     pub fn prepare(&self) -> Result<bool, Error> {
         self.shared.check_poison()?;
         let mut pool = self.shared.pool.lock();
-        let prepared = pool.prepare(0);
+        let prepared = pool.prepare(0, self.shared.active());
         self.shared.note_prepared(&pool);
         prepared
     }
@@ -149,7 +149,7 @@ impl Shared {
     /// Goes on in the next segment, which will hold a frame with a body of `body_len`.
     fn roll(&self, writer: &mut Writer, body_len: usize) -> Result<(), Error> {
         let mut pool = self.pool.lock();
-        let made = pool.prepare(file_bytes_for_body(body_len));
+        let made = pool.prepare(file_bytes_for_body(body_len), writer.segment.header.id);
         let prepared = pool.prepared.take();
         self.note_prepared(&pool);
         made?;
@@ -160,6 +160,13 @@ impl Shared {
         self.segments.lock().push_back(Arc::clone(&writer.segment));
         sealed.seal();
         Ok(())
+    }
+
+    /// The segment that frames go into now. Called under the pool's lock, which rolling takes, too, so that it
+    /// stays the active one while a file is made beside it.
+    fn active(&self) -> SegmentId {
+        let segments = self.segments.lock();
+        segments.back().map(|newest| newest.header.id).expect("the segment list is never empty")
     }
 
     fn note_prepared(&self, pool: &Pool) {

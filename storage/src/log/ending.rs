@@ -20,6 +20,7 @@
 //! | K | the file is shorter than it was made | - | - | corrupt: a crash never cuts a file |
 //! | L | a newer format | - | - | refused by name |
 //! | M | a gap between segments, or no segment although records were durable | - | - | missing |
+//! | N | as B to G, and a prepared file made beside a segment that is not there | - | - | missing |
 
 /// What stands where the walk stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub enum Stop {
     Newer,
     /// A footer, and a next segment that starts later.
     Gap,
+    /// Any of those without a segment that a prepared file names as the active one.
+    Vanished,
 }
 
 /// What stands behind the stop.
@@ -115,7 +118,7 @@ const fn row(
 }
 
 /// The rows, most ordinary first.
-pub const ROWS: [Row; 15] = [
+pub const ROWS: [Row; 16] = [
     row('A', &[Stop::NoSegments], ANY, NO, Verdict::New, "new log"),
     row('B', &[Stop::Closed], NOTHING, NO, Verdict::Clean, "clean stop"),
     row('C', &[Stop::Rolled], NOTHING, NO, Verdict::End, "ends with a full segment"),
@@ -138,6 +141,7 @@ pub const ROWS: [Row; 15] = [
     row('L', &[Stop::Newer], ANY, BOTH, Verdict::Newer, "written by a newer version"),
     row('M', &[Stop::Gap], ANY, BOTH, Verdict::Missing, "a segment is missing"),
     row('M', &[Stop::NoSegments], ANY, &[true], Verdict::Missing, "every segment is missing"),
+    row('N', &[Stop::Vanished], ANY, BOTH, Verdict::Missing, "the newest segment is missing"),
 ];
 
 /// The row for what was found. `claimed` is true when the highest lsn known durable is at or above the
@@ -153,7 +157,7 @@ pub fn row_for(stop: Stop, behind: Evidence, claimed: bool) -> &'static Row {
 mod tests {
     use super::*;
 
-    const STOPS: [Stop; 10] = [
+    const STOPS: [Stop; 11] = [
         Stop::NoSegments,
         Stop::Closed,
         Stop::Rolled,
@@ -164,13 +168,14 @@ mod tests {
         Stop::Cut,
         Stop::Newer,
         Stop::Gap,
+        Stop::Vanished,
     ];
 
     /// The compiler asks for this list to grow with the enum.
     fn listed(stop: Stop) -> bool {
         match stop {
             Stop::NoSegments | Stop::Closed | Stop::Rolled | Stop::HeaderBroken | Stop::Zeros => {}
-            Stop::Stale | Stop::Broken | Stop::Cut | Stop::Newer | Stop::Gap => {}
+            Stop::Stale | Stop::Broken | Stop::Cut | Stop::Newer | Stop::Gap | Stop::Vanished => {}
         }
         STOPS.contains(&stop)
     }

@@ -17,8 +17,20 @@
 //!    92     4  crc32c over bytes 0..92
 //! ```
 //!
-//! A file whose header is all zero is *prepared*: it has its final name and length but no frame in it
-//! ever counted. Later versions keep magic, version, length and the place of the crc.
+//! A file whose header is all zero, or a *note*, is *prepared*: it has its final name and length but no frame in
+//! it ever counted. The note says beside which segment it was made; that one must be there, too, for nobody
+//! removes the active segment of a log:
+//!
+//! ```text
+//!     0     8  "MPREGNXT"
+//!     8    24  zero
+//!    32     8  segment id            the same as in the file's name
+//!    40     8  id of the segment that was active
+//!    48    44  zero
+//!    92     4  crc32c over bytes 0..92
+//! ```
+//!
+//! Later versions keep magic, version, length and the place of the crc.
 
 use super::layout::{all_zero, array_at, put, u16_at, u32_at, u64_at};
 use crate::limits::LOG_NAME_BYTES_MAX;
@@ -29,6 +41,7 @@ pub const HEADER_BYTES: usize = 96;
 /// The segment format this program writes, and the newest it reads.
 pub const SEGMENT_VERSION: u16 = 1;
 const MAGIC: &[u8; 8] = b"MPREGLOG";
+const NOTE_MAGIC: &[u8; 8] = b"MPREGNXT";
 
 /// Name of a log as it stands in its headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,10 +98,32 @@ pub enum HeaderFound {
     Valid(Header),
     /// All zero: prepared, never begun (or its header never reached the disk).
     Zero,
+    /// Prepared, never begun, while this segment was the active one.
+    Note(SegmentId),
     /// Neither.
     Broken,
     /// Verifies, in a newer format.
     Newer(u16),
+}
+
+impl HeaderFound {
+    /// True for a file in which no frame ever counted.
+    #[must_use]
+    pub fn is_prepared(self) -> bool {
+        matches!(self, HeaderFound::Zero | HeaderFound::Note(_))
+    }
+}
+
+/// The first bytes of file `id`, prepared while `active` is the active segment.
+#[must_use]
+pub fn encode_note(id: SegmentId, active: SegmentId) -> [u8; HEADER_BYTES] {
+    let mut bytes = [0; HEADER_BYTES];
+    put(&mut bytes, 0, NOTE_MAGIC);
+    put(&mut bytes, 32, &id.0.to_le_bytes());
+    put(&mut bytes, 40, &active.0.to_le_bytes());
+    let crc = crc32c::crc32c(&bytes[..92]);
+    put(&mut bytes, 92, &crc.to_le_bytes());
+    bytes
 }
 
 impl Header {
@@ -117,6 +152,11 @@ impl Header {
     pub fn find(bytes: &[u8; HEADER_BYTES], id: SegmentId) -> HeaderFound {
         if all_zero(bytes) {
             return HeaderFound::Zero;
+        }
+        if &bytes[..8] == NOTE_MAGIC {
+            let active = SegmentId(u64_at(bytes, 40));
+            let verifies = *bytes == encode_note(id, active);
+            return if verifies { HeaderFound::Note(active) } else { HeaderFound::Broken };
         }
         if &bytes[..8] != MAGIC || crc32c::crc32c(&bytes[..92]) != u32_at(bytes, 92) {
             return HeaderFound::Broken;
@@ -186,6 +226,18 @@ mod tests {
         let crc = crc32c::crc32c(&bytes[..92]);
         put(&mut bytes, 92, &crc.to_le_bytes());
         assert_eq!(Header::find(&bytes, SegmentId(3)), HeaderFound::Newer(2));
+    }
+
+    #[test]
+    fn a_note_names_the_active_segment_or_is_broken() {
+        let note = encode_note(SegmentId(4), SegmentId(3));
+        assert_eq!(Header::find(&note, SegmentId(4)), HeaderFound::Note(SegmentId(3)));
+        assert_eq!(Header::find(&note, SegmentId(5)), HeaderFound::Broken);
+        for bit in 0..HEADER_BYTES * 8 {
+            let mut bytes = note;
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Header::find(&bytes, SegmentId(4)), HeaderFound::Broken, "bit {bit}");
+        }
     }
 
     #[test]

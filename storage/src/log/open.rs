@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use parking_lot::Mutex;
 
 use super::ending::Verdict;
-use super::header::{HeaderFound, LogName};
+use super::header::LogName;
 use super::recover::{self, Fresh, Tail};
 use super::segment::Segment;
 use super::spare::Pool;
@@ -188,7 +188,7 @@ fn tidy_before(pool: &mut Pool, survey: &mut Survey) -> Result<(), Error> {
         pool.adopt_spare(*id)?;
     }
     // Only the newest ones: a prepared file in between is still evidence of what happened.
-    while let Some(prepared) = survey.segments.pop_if(|newest| newest.header == HeaderFound::Zero) {
+    while let Some(prepared) = survey.segments.pop_if(|newest| newest.header.is_prepared()) {
         pool.put_away(prepared.id, prepared.file_bytes, true)?;
     }
     Ok(())

@@ -88,7 +88,7 @@ impl SegmentScan {
                 let source = Source::window(Arc::clone(&file));
                 Self::over(source, header, &file).map_err(Error::io("reading", path))
             }
-            HeaderFound::Zero => Err(corrupt("prepared, no frame was written yet")),
+            HeaderFound::Zero | HeaderFound::Note(_) => Err(corrupt("prepared, no frame was written yet")),
             HeaderFound::Broken => Err(corrupt("header does not verify")),
             HeaderFound::Newer(version) => {
                 Err(Error::Newer { segment: id, offset: 0, version, supported: SEGMENT_VERSION })

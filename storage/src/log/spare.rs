@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Error;
-use super::header::HEADER_BYTES;
+use super::header::{HEADER_BYTES, encode_note};
 use super::names::{self, FileKind};
 use crate::disk::{Disk, DiskFile, OpenMode};
 use crate::limits::{SEGMENT_BYTES_MIN, SEGMENT_FIRST_BYTES_MIN, SEGMENT_FIRST_PART};
@@ -23,7 +23,7 @@ use crate::record::SegmentId;
 /// 1 MiB cost 1.17 us, into pieces of 64 KiB 0.60 us (Linux 6.18).
 const FILL_BYTES: usize = 64 * 1024;
 
-/// A file that has its final name and length, is zero where its header will be, and is durable as such.
+/// A file that has its final name and length, no header but at most a note where it will be, and is durable as such.
 #[derive(Debug)]
 pub(super) struct Prepared {
     pub id: SegmentId,
@@ -126,9 +126,10 @@ impl Pool {
         Ok(())
     }
 
-    /// Makes one prepared file of at least `file_bytes`, unless there is one. True when it was made.
+    /// Makes one prepared file of at least `file_bytes`, unless there is one. True when it was made. It notes
+    /// that `active` is the active segment.
     /// Cost: a spare costs a 96-byte write, a sync and two directory syncs; a new file its length in zeros.
-    pub fn prepare(&mut self, file_bytes: u64) -> Result<bool, Error> {
+    pub fn prepare(&mut self, file_bytes: u64, active: SegmentId) -> Result<bool, Error> {
         if let Some(prepared) = &self.prepared {
             if prepared.file_bytes >= file_bytes {
                 return Ok(false);
@@ -137,7 +138,7 @@ impl Pool {
             self.prepared = None;
             self.put_away(id, file_bytes, true)?;
         }
-        let blank = self.blank(file_bytes.max(self.segment_bytes))?;
+        let blank = self.blank(file_bytes.max(self.segment_bytes), Some(active))?;
         self.prepared = Some(self.name(blank)?);
         Ok(true)
     }
@@ -149,27 +150,29 @@ impl Pool {
         let ordinary = !self.spares.is_empty() && needed_bytes <= self.segment_bytes;
         let wanted =
             if ordinary { self.segment_bytes } else { part.min(self.segment_bytes).max(needed_bytes) };
-        match self.blank(wanted) {
+        match self.blank(wanted, None) {
             // A full disk must not keep the log shut: reads go on, and writes are refused until there is space.
-            Err(Error::NoSpace { .. }) if needed_bytes < wanted => self.blank(needed_bytes),
+            Err(Error::NoSpace { .. }) if needed_bytes < wanted => self.blank(needed_bytes, None),
             other => other,
         }
     }
 
-    /// Makes a file of `file_bytes` bytes, in whole pages, without a final name.
+    /// Makes a file of `file_bytes` bytes, in whole pages, without a final name, and with a note of the active
+    /// segment when there is one.
     ///
     /// # Errors
     /// `NoSpace`; `Io`. Either way the half-made file is removed.
-    fn blank(&mut self, file_bytes: u64) -> Result<Blank, Error> {
+    fn blank(&mut self, file_bytes: u64, active: Option<SegmentId>) -> Result<Blank, Error> {
         let id = SegmentId(self.next_id);
         self.next_id =
             self.next_id.checked_add(1).ok_or(Error::Options { what: "segment numbers are used up" })?;
         let path = self.path(id, FileKind::Unfinished);
         let file_bytes = file_bytes.next_multiple_of(SEGMENT_BYTES_MIN);
         let spare = if file_bytes == self.segment_bytes { self.spares.pop() } else { None };
+        let first = active.map_or([0; HEADER_BYTES], |active| encode_note(id, active));
         let made = match spare {
-            Some(spare) => self.wipe(spare, &path),
-            None => self.fill(&path, file_bytes),
+            Some(spare) => self.wipe(spare, &path, &first),
+            None => self.fill(&path, file_bytes, &first),
         };
         match made {
             Ok(file) => Ok(Blank { id, file, file_bytes, path }),
@@ -207,26 +210,38 @@ impl Pool {
         Ok(())
     }
 
-    fn wipe(&self, spare: SegmentId, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+    fn wipe(
+        &self,
+        spare: SegmentId,
+        path: &Path,
+        first: &[u8; HEADER_BYTES],
+    ) -> io::Result<Arc<dyn DiskFile>> {
         self.disk.rename(&self.path(spare, FileKind::Spare), path)?;
         // The new number must last before frames of that number stand in the file. Otherwise a crash brings back
         // the old name, the number is given out again, and those frames would verify under it.
         self.disk.sync_dir(&self.dir)?;
         let file = self.disk.open(path, OpenMode::ReadWrite)?;
-        file.write_at(0, &[0; HEADER_BYTES])?;
+        file.write_at(0, first)?;
         file.sync_data()?;
         Ok(file)
     }
 
-    fn fill(&self, path: &Path, file_bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+    fn fill(
+        &self,
+        path: &Path,
+        file_bytes: u64,
+        first: &[u8; HEADER_BYTES],
+    ) -> io::Result<Arc<dyn DiskFile>> {
         let file = self.disk.open(path, OpenMode::Create)?;
-        let zeros = vec![0; FILL_BYTES];
+        let mut zeros = vec![0; FILL_BYTES];
+        zeros[..HEADER_BYTES].copy_from_slice(first);
         let mut at = 0;
         while at < file_bytes {
             let rest = usize::try_from(file_bytes - at).unwrap_or(usize::MAX);
             let piece = &zeros[..rest.min(FILL_BYTES)];
             file.write_at(at, piece)?;
             at += piece.len() as u64;
+            zeros[..HEADER_BYTES].fill(0);
         }
         file.sync_data()?;
         Ok(file)

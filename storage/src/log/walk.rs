@@ -284,6 +284,7 @@ impl Walk<'_> {
         tip: Tip,
         (segment, offset): (SegmentId, u64),
     ) -> Result<Walked, Error> {
+        let stop = if self.has_vanished() { Stop::Vanished } else { stop };
         let (behind, found) = self.look_behind(at, stop, tip.offset)?;
         self.durable = self.durable.max(behind.durable);
         let claimed = self.durable >= tip.lsn && !planted(Bug::CutAtAnyBadRecord);
@@ -299,11 +300,22 @@ impl Walk<'_> {
         Ok(Walked { parts, row, durable, segment, offset, behind, next: tip })
     }
 
+    /// Whether the newest file was prepared beside a segment that is not there. Only the newest prepared files
+    /// tell: what an older one names may have been retired since.
+    fn has_vanished(&self) -> bool {
+        let segments = &self.survey.segments;
+        let mut prepared = segments.iter().rev().take_while(|segment| segment.header.is_prepared());
+        prepared.any(|segment| match segment.header {
+            HeaderFound::Note(active) => segments.iter().all(|other| other.id != active),
+            _ => false,
+        })
+    }
+
     /// Whole frames behind the stop: in the same segment, and in every file after it.
     fn look_behind(&self, at: usize, stop: Stop, offset: u64) -> Result<(Behind, Evidence), Error> {
         let mut all = Behind::default();
         let mut evidence = Evidence::Nothing;
-        if !matches!(stop, Stop::Closed | Stop::Rolled | Stop::HeaderBroken | Stop::Cut) {
+        if !matches!(stop, Stop::Closed | Stop::Rolled | Stop::HeaderBroken | Stop::Cut | Stop::Vanished) {
             all = search_file(&self.survey.segments[at], offset)?;
         }
         if all.frames > 0 {
@@ -311,7 +323,7 @@ impl Walk<'_> {
         }
         for segment in &self.survey.segments[at + 1..] {
             // Behind a clean stop a prepared file is as it was made: nothing to search, a start stays quick.
-            if stop == Stop::Closed && segment.header == HeaderFound::Zero {
+            if stop == Stop::Closed && segment.header.is_prepared() {
                 continue;
             }
             let found = search_file(segment, super::header::HEADER_BYTES as u64)?;

@@ -69,6 +69,8 @@ pub use policy::PolicyKind;
 
 use crate::record::{EntryFields, EntryKind};
 use hash::{KeyHash, KeyHasher, SHARD_BITS_MAX};
+use policy::Common;
+use policy::adaptive::{Access, Sampling};
 use shard::Shard;
 use shared::{Limit, Reads, Shared};
 
@@ -86,6 +88,9 @@ pub struct Options {
     /// Entries above which clean entries leave, whatever their size; policies then weigh every entry alike.
     /// Default 0: no such bound.
     pub entries_max: u64,
+    /// Clean entries leave only when both bounds are passed, where there are two; bytes are then not bounded while the
+    /// entries are few. Default false.
+    pub both_bounds: bool,
     /// Which clean entries leave first.
     pub policy: PolicyKind,
     /// Number of shards, rounded up to a power of two, at most 65,536. Default 0: one for each MiB.
@@ -99,6 +104,7 @@ impl Default for Options {
         Options {
             bytes_max: 256 * 1024 * 1024,
             entries_max: 0,
+            both_bounds: false,
             policy: PolicyKind::default(),
             shards: 0,
             seed: 0,
@@ -156,14 +162,22 @@ impl Memory {
     /// An empty memory. Cost: 256 bytes and a small table for each shard.
     #[must_use]
     pub fn new(options: &Options) -> Memory {
-        let limit = Limit::new(options.bytes_max, options.entries_max);
+        let scale = Limit::new(options.bytes_max, options.entries_max, options.both_bounds).scale();
+        let policies = Common::new(options.policy, scale, options.bytes_max, options.seed);
+        let advisor = policies.advisor(options.bytes_max, options.entries_max);
+        // What the policy takes beside the entries is set aside.
+        let taken_bytes = policies.bytes() + advisor.as_ref().map_or(0, |advisor| advisor.bytes());
+        let bytes_max = options.bytes_max.saturating_sub(taken_bytes);
+        let limit = Limit::new(bytes_max, options.entries_max, options.both_bounds);
         let shard_bits = options.shard_bits();
         Memory {
-            shards: (0..1 << shard_bits).map(|_| Shard::new(options.policy, limit.scale())).collect(),
+            shards: (0..1 << shard_bits).map(|_| Shard::new(&policies)).collect(),
             shard_bits,
             shared: Shared {
                 hasher: KeyHasher::new(options.seed),
                 heat_max: options.policy.heat_max(),
+                sampling: Sampling::new(),
+                advisor,
                 limit,
                 reads: Reads::new(),
             },
@@ -183,6 +197,9 @@ impl Memory {
         let entry = EntryRef::allocate(key, fields, true);
         let guard = epoch::pin();
         let previous = self.shard(hash).apply(&self.shared, hash, entry.clone(), &guard);
+        if fields.kind != EntryKind::Tombstone {
+            self.advise(hash, Access::Write);
+        }
         self.reclaim(hash, &guard);
         Applied { entry, previous }
     }
@@ -219,6 +236,7 @@ impl Memory {
         let guard = epoch::pin();
         let filled = self.shard(hash).fill(&self.shared, hash, token, entry, &guard);
         if filled {
+            self.advise(hash, Access::Read);
             self.reclaim(hash, &guard);
         }
         filled
@@ -261,6 +279,21 @@ impl Memory {
         let hash = self.hash(entry.key());
         self.shard(hash).clean(&self.shared, hash, entry, guard);
         self.reclaim(hash, guard);
+    }
+
+    /// Shows the advisor an access by somebody who changed the table anyway, and lets it think.
+    fn advise(&self, hash: KeyHash, access: Access) {
+        if self.shared.sampling.takes(hash)
+            && let Some(advisor) = &self.shared.advisor
+        {
+            advisor.note(hash, access);
+            advisor.settle(&self.shared.sampling, || self.entries());
+        }
+    }
+
+    /// Entries held. Cost: a walk over the shards.
+    fn entries(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.counts.entries.load(Ordering::Relaxed)).sum()
     }
 
     #[inline]

@@ -4,6 +4,7 @@ use crossbeam_epoch as epoch;
 
 use super::entry::{Entry, EntryRef};
 use super::hash::KeyHash;
+use super::policy::adaptive::Access;
 use super::{Memory, index::Resident};
 
 /// Keys whose lines are fetched at a time: more than the processor has outstanding misses for would be lost.
@@ -20,7 +21,7 @@ impl Memory {
         let guard = epoch::pin();
         match self.shard(hash).index(&guard).find(hash, key) {
             Some(resident) => {
-                self.count(&resident, now_us);
+                self.count(hash, &resident, now_us);
                 Some(f(&resident.entry))
             }
             None => {
@@ -71,10 +72,21 @@ impl Memory {
     }
 
     #[inline]
-    fn count(&self, resident: &Resident<'_>, now_us: u64) {
+    fn count(&self, hash: KeyHash, resident: &Resident<'_>, now_us: u64) {
         if resident.entry.is_visible(now_us) {
             let sample = self.shared.reads.hit();
             resident.entry.touch(now_us, sample, self.shared.heat_max);
+            if self.shared.sampling.takes(hash) {
+                self.note(hash, Access::Read);
+            }
+        }
+    }
+
+    /// Shows the advisor an access to a sampled key.
+    #[cold]
+    pub(super) fn note(&self, hash: KeyHash, access: Access) {
+        if let Some(advisor) = &self.shared.advisor {
+            advisor.note(hash, access);
         }
     }
 }

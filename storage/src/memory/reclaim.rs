@@ -44,6 +44,9 @@ impl Memory {
     /// Evicts after an insertion into the shard of `hash`, until the bounds hold.
     pub(super) fn reclaim(&self, hash: KeyHash, guard: &epoch::Guard) {
         let limit = &self.shared.limit;
+        if limit.is_over(limit.bytes_max) && self.shared.sampling.is_off() {
+            self.begin_sampling();
+        }
         while limit.is_over(limit.bytes_max) {
             let home = hash.shard(self.shard_bits);
             let other = self.cursor.fetch_add(1, Ordering::Relaxed) % self.shards.len();
@@ -56,6 +59,13 @@ impl Memory {
                 }
                 return;
             }
+        }
+    }
+
+    /// The memory is full for the first time: which tuning is best begins to matter.
+    fn begin_sampling(&self) {
+        if let Some(advisor) = &self.shared.advisor {
+            advisor.begin(&self.shared.sampling, self.entries());
         }
     }
 

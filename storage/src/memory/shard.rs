@@ -17,7 +17,7 @@ use super::entry::{Entry, EntryRef};
 use super::fill::{FillToken, Gate};
 use super::hash::KeyHash;
 use super::index::{Index, Resident};
-use super::policy::{Policy, PolicyKind, Scale};
+use super::policy::{Common, Policy, Scale};
 use super::shared::Shared;
 use crate::record::EntryKind;
 
@@ -85,11 +85,11 @@ fn lower(counter: &AtomicU64, by: u64) {
 }
 
 impl Shard {
-    pub(super) fn new(policy: PolicyKind, scale: Scale) -> Shard {
+    pub(super) fn new(policies: &Common) -> Shard {
         Shard {
             index: Line(Atomic::new(Index::with_room_for(0))),
             gate: Gate::new(),
-            writer: Mutex::new(policy.build(scale)),
+            writer: Mutex::new(policies.build()),
             counts: Counts::default(),
         }
     }

@@ -9,15 +9,18 @@ use crossbeam::utils::CachePadded;
 use super::entry::Entry;
 use super::hash::KeyHasher;
 use super::policy::Scale;
+use super::policy::adaptive::{Advisor, Sampling};
 
 /// Threads that count reads without meeting another thread on their line.
-const LANES: usize = 64;
+pub(super) const LANES: usize = 64;
 
 /// State outside the shards.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) hasher: KeyHasher,
     pub(super) heat_max: u8,
+    pub(super) sampling: Sampling,
+    pub(super) advisor: Option<Advisor>,
     pub(super) limit: Limit,
     pub(super) reads: Reads,
 }
@@ -28,6 +31,8 @@ pub(super) struct Limit {
     pub(super) bytes_max: u64,
     /// 0 = no bound on the number of entries.
     pub(super) entries_max: u64,
+    /// Both bounds must be passed, not either.
+    both: bool,
     used_bytes: CachePadded<AtomicU64>,
     used_entries: CachePadded<AtomicU64>,
     /// All that is held was found dirty. A hint: set and cleared without order, at worst a write too late.
@@ -35,19 +40,24 @@ pub(super) struct Limit {
 }
 
 impl Limit {
-    pub(super) fn new(bytes_max: u64, entries_max: u64) -> Limit {
+    pub(super) fn new(bytes_max: u64, entries_max: u64, both: bool) -> Limit {
         let (used_bytes, used_entries) = (CachePadded::default(), CachePadded::default());
-        Limit { bytes_max, entries_max, used_bytes, used_entries, barren: AtomicBool::new(false) }
+        Limit { bytes_max, entries_max, both, used_bytes, used_entries, barren: AtomicBool::new(false) }
     }
 
     /// What the policies weigh by.
     pub(super) fn scale(&self) -> Scale {
-        if self.entries_max == 0 { Scale::Bytes } else { Scale::Entries }
+        if self.entries_max == 0 || self.both { Scale::Bytes } else { Scale::Entries }
     }
 
     /// True when something should leave. The counters are relaxed: they bound, they decide nothing else.
     pub(super) fn is_over(&self, bytes_max: u64) -> bool {
-        self.bytes() > bytes_max || self.entries_max != 0 && self.entries() > self.entries_max
+        let bytes = self.bytes() > bytes_max;
+        if self.entries_max == 0 {
+            return bytes;
+        }
+        let entries = self.entries() > self.entries_max;
+        if self.both { bytes && entries } else { bytes || entries }
     }
 
     pub(super) fn is_barren(&self) -> bool {
@@ -133,7 +143,7 @@ impl Reads {
 
     #[inline]
     fn lane(&self) -> &Lane {
-        &self.lanes[lane_of_thread() % LANES]
+        &self.lanes[lane_of_thread()]
     }
 }
 
@@ -145,17 +155,25 @@ pub(super) fn bump(counter: &AtomicU64) -> u64 {
     count
 }
 
+/// Threads that have taken a lane so far, anywhere in the process.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many of the lanes threads have taken.
+pub(super) fn lanes_in_use() -> usize {
+    THREADS.load(Ordering::Relaxed).min(LANES)
+}
+
+/// The calling thread's lane, below [`LANES`].
 #[inline]
-fn lane_of_thread() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
+pub(super) fn lane_of_thread() -> usize {
     thread_local! {
         static LANE: Cell<usize> = const { Cell::new(usize::MAX) };
     }
     LANE.with(|lane| {
         if lane.get() == usize::MAX {
-            lane.set(NEXT.fetch_add(1, Ordering::Relaxed) % LANES);
+            lane.set(THREADS.fetch_add(1, Ordering::Relaxed) % LANES);
         }
-        lane.get()
+        lane.get() % LANES
     })
 }
 
@@ -181,10 +199,19 @@ mod tests {
 
     #[test]
     fn either_bound_is_enough() {
-        let limit = Limit::new(1000, 2);
+        let limit = Limit::new(1000, 2, false);
         limit.used_bytes.store(1001, Ordering::Relaxed);
         assert!(limit.is_over(1000) && !limit.is_over(1001));
         limit.used_entries.store(3, Ordering::Relaxed);
         assert!(limit.is_over(5000));
+    }
+
+    #[test]
+    fn or_both_are_needed() {
+        let limit = Limit::new(1000, 2, true);
+        limit.used_bytes.store(1001, Ordering::Relaxed);
+        assert!(!limit.is_over(1000));
+        limit.used_entries.store(3, Ordering::Relaxed);
+        assert!(limit.is_over(1000) && !limit.is_over(1001));
     }
 }

@@ -13,6 +13,11 @@
 //!  5   access_patterns       length:u16, JSON object
 //!  6   geographic_hints      length:u16, JSON array
 //!  7   replication_policy    length:u16, JSON string
+//!  8   negative              none: the entry says that there is no such thing
+//!  9   fresh_us              u64, life of the value itself where it may be shown past it
+//! 10   revalidate_us         u64, how long past it while somebody computes it anew
+//! 11   error_us              u64, how long past it because it could not be computed anew
+//! 12   slide_us              u64, life that every read grants anew
 //! ```
 //!
 //! Texts are kept as the JSON they appear as in replies, so a read copies and never formats them.
@@ -23,8 +28,9 @@ use crate::limits::EXTRAS_BYTES_MAX;
 /// Version byte of the layout above.
 const VERSION: u8 = 1;
 /// Bits that have a meaning.
-const FLAGS: u16 = 0xFF;
+const FLAGS: u16 = 0x1FFF;
 const TTL_IS_FLOAT: u16 = 1 << 2;
+const NEGATIVE: u16 = 1 << 8;
 /// The default of arrays.
 const EMPTY_ARRAY: &str = "[]";
 
@@ -75,6 +81,16 @@ pub struct Extras<'a> {
     pub geographic_hints: Option<&'a str>,
     /// JSON string with its quotes, if the client gave one.
     pub replication_policy: Option<&'a str>,
+    /// The entry says that there is no such thing; default false.
+    pub negative: bool,
+    /// Microseconds from the write on during which the value is fresh; 0: until it expires.
+    pub fresh_us: u64,
+    /// Microseconds past that during which it may be shown while somebody computes it anew.
+    pub revalidate_us: u64,
+    /// Microseconds past that during which it may be shown because it could not be computed anew.
+    pub error_us: u64,
+    /// Microseconds of life that every read grants anew; 0: reads grant none.
+    pub slide_us: u64,
 }
 
 impl Default for Extras<'_> {
@@ -88,6 +104,11 @@ impl Default for Extras<'_> {
             access_patterns: None,
             geographic_hints: None,
             replication_policy: None,
+            negative: false,
+            fresh_us: 0,
+            revalidate_us: 0,
+            error_us: 0,
+            slide_us: 0,
         }
     }
 }
@@ -100,6 +121,7 @@ impl<'a> Extras<'a> {
         let start = out.len();
         out.extend_from_slice(&[VERSION, 0, 0]);
         let mut flags = if self.ttl_is_float { TTL_IS_FLOAT } else { 0 };
+        flags |= if self.negative { NEGATIVE } else { 0 };
         for (bit, number, default) in [(0, self.computation_cost_ms, 0.0), (1, self.quality_score, 1.0)] {
             if number != default {
                 flags |= 1 << bit;
@@ -112,6 +134,14 @@ impl<'a> Extras<'a> {
             // A text too long for its length field makes the whole too long, which is checked below.
             out.extend_from_slice(&u16::try_from(text.len()).unwrap_or(u16::MAX).to_le_bytes());
             out.extend_from_slice(text.as_bytes());
+        }
+        for (bit, span_us) in
+            [(9, self.fresh_us), (10, self.revalidate_us), (11, self.error_us), (12, self.slide_us)]
+        {
+            if span_us != 0 {
+                flags |= 1 << bit;
+                out.extend_from_slice(&span_us.to_le_bytes());
+            }
         }
         let bytes = out.len() - start;
         if flags == 0 || bytes > EXTRAS_BYTES_MAX {
@@ -159,7 +189,11 @@ fn decode_fields(bytes: &[u8]) -> Result<Extras<'_>, Error> {
         return Err(cursor.malformed());
     }
     let has = |bit: u32| flags & 1 << bit != 0;
-    let mut extras = Extras { ttl_is_float: flags & TTL_IS_FLOAT != 0, ..Extras::default() };
+    let mut extras = Extras {
+        ttl_is_float: flags & TTL_IS_FLOAT != 0,
+        negative: flags & NEGATIVE != 0,
+        ..Extras::default()
+    };
     for (bit, field) in [(0, &mut extras.computation_cost_ms), (1, &mut extras.quality_score)] {
         if has(bit) {
             *field = cursor.take_float()?;
@@ -174,6 +208,12 @@ fn decode_fields(bytes: &[u8]) -> Result<Extras<'_>, Error> {
     for (bit, field) in (5..).zip(rest) {
         if has(bit) {
             *field = Some(cursor.take_text()?);
+        }
+    }
+    let spans = [&mut extras.fresh_us, &mut extras.revalidate_us, &mut extras.error_us, &mut extras.slide_us];
+    for (bit, span_us) in (9..).zip(spans) {
+        if has(bit) {
+            *span_us = u64::from_le_bytes(cursor.take_array()?);
         }
     }
     if cursor.at == bytes.len() { Ok(extras) } else { Err(cursor.malformed()) }
@@ -247,7 +287,7 @@ mod tests {
     #[test]
     fn foreign_bytes_are_refused() {
         assert_eq!(Extras::decode(&[2, 1, 0]), Err(Error::Version { found: 2 }));
-        for bytes in [&[1, 0, 0][..], &[1, 0, 1], &[1, 4, 0, 9], &[1, 8, 0, 1, 0, 0xff]] {
+        for bytes in [&[1, 0, 0][..], &[1, 0, 0x20], &[1, 4, 0, 9], &[1, 8, 0, 1, 0, 0xff]] {
             assert!(matches!(Extras::decode(bytes), Err(Error::Malformed { .. })), "{bytes:?}");
         }
         let mut not_a_number = vec![1, 1, 0];

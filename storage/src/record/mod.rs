@@ -3,6 +3,7 @@
 //! Layouts are frozen per version and guarded by golden bytes; readers check every byte that comes
 //! from a disk.
 
+pub mod change;
 pub mod entry;
 pub mod extras;
 pub mod key;
@@ -11,7 +12,8 @@ pub mod message;
 pub mod op;
 pub mod position;
 
-pub use entry::{EntryFields, EntryKind};
+pub use change::Cause;
+pub use entry::{EntryFields, EntryKind, StructureHead};
 pub use extras::Extras;
 pub use key::{Key, KeyParts};
 pub use level::Level;

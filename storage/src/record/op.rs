@@ -16,19 +16,32 @@
 //! or layout this build does not know is an error that names it, never skipped: skipping one
 //! operation would fork the state.
 
-use rkyv::api::high::{HighSerializer, HighValidator};
+mod archived;
+
+use rkyv::api::high::HighSerializer;
 use rkyv::rancor;
 use rkyv::ser::allocator::ArenaHandle;
 use rkyv::with::InlineAsBox;
 use rkyv::{Archive, Serialize};
 
+pub use super::change::{Batch, Cause, Change, HideTag, Note, Remove, Touch, Update};
+
 /// Bytes in front of the archived operation.
 pub const RECORD_HEAD_BYTES: usize = 12;
+/// What a record takes at most beside its keys, values and payloads: head and archived numbers.
+pub const RECORD_OVERHEAD_BYTES: usize = RECORD_HEAD_BYTES + 96;
 /// Layout version written by this build.
 const LAYOUT: u8 = 1;
 const KIND_PUT: u8 = 1;
 const KIND_DELETE: u8 = 2;
 const KIND_EXPIRE: u8 = 3;
+const KIND_UPDATE: u8 = 4;
+const KIND_TOUCH: u8 = 5;
+const KIND_REMOVE: u8 = 6;
+const KIND_CHANGE: u8 = 7;
+const KIND_BATCH: u8 = 8;
+const KIND_HIDE_TAG: u8 = 9;
+const KIND_NOTE: u8 = 10;
 
 /// Why bytes are not a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -114,27 +127,62 @@ pub enum Op<'a> {
     Delete(Delete<'a>),
     /// See [`Expire`].
     Expire(Expire<'a>),
+    /// See [`Update`].
+    Update(Update<'a>),
+    /// See [`Touch`].
+    Touch(Touch<'a>),
+    /// See [`Remove`].
+    Remove(Remove<'a>),
+    /// See [`Change`].
+    Change(Change<'a>),
+    /// See [`Batch`].
+    Batch(Batch<'a>),
+    /// See [`HideTag`].
+    HideTag(HideTag<'a>),
+    /// See [`Note`].
+    Note(Note<'a>),
 }
 
 impl<'a> Op<'a> {
-    /// The key it acts on.
+    /// The key it acts on; `None` for a batch (see [`Op::parts`]), a hidden tag and a note.
     #[must_use]
-    pub fn key(&self) -> &'a [u8] {
+    pub fn key(&self) -> Option<&'a [u8]> {
         match self {
-            Op::Put(put) => put.key,
-            Op::Delete(delete) => delete.key,
-            Op::Expire(expire) => expire.key,
+            Op::Put(put) => Some(put.key),
+            Op::Delete(delete) => Some(delete.key),
+            Op::Expire(expire) => Some(expire.key),
+            Op::Update(update) => Some(update.key),
+            Op::Touch(touch) => Some(touch.key),
+            Op::Remove(remove) => Some(remove.key),
+            Op::Change(change) => Some(change.key),
+            Op::Batch(_) | Op::HideTag(_) | Op::Note(_) => None,
         }
     }
 
-    /// A word for people: `put`, `delete`, `expire`.
+    /// A word for people: `put`, `delete`, `expire`, ...
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Op::Put(_) => "put",
             Op::Delete(_) => "delete",
             Op::Expire(_) => "expire",
+            Op::Update(_) => "update",
+            Op::Touch(_) => "touch",
+            Op::Remove(_) => "remove",
+            Op::Change(_) => "change",
+            Op::Batch(_) => "batch",
+            Op::HideTag(_) => "hide-tag",
+            Op::Note(_) => "note",
         }
+    }
+
+    /// The operations it consists of: those of a batch, otherwise itself. Decoding has checked them.
+    pub fn parts(&self) -> impl Iterator<Item = Op<'a>> + use<'a> {
+        let (one, body): (Option<Op<'a>>, &'a [u8]) = match self {
+            Op::Batch(batch) => (None, batch.body),
+            other => (Some(*other), b""),
+        };
+        one.into_iter().chain(Records::of_batch(body).map_while(|record| Some(record.ok()?.op)))
     }
 }
 
@@ -154,8 +202,15 @@ pub fn encoded_bytes_max(op: &Op<'_>) -> usize {
         Op::Put(put) => put.key.len() + put.value.len() + put.extras.len(),
         Op::Delete(delete) => delete.key.len(),
         Op::Expire(expire) => expire.key.len(),
+        Op::Update(update) => update.key.len() + update.value.len() + update.extras.len(),
+        Op::Touch(touch) => touch.key.len(),
+        Op::Remove(remove) => remove.key.len(),
+        Op::Change(change) => change.key.len() + change.payload.len() + change.extras.len(),
+        Op::Batch(batch) => batch.body.len(),
+        Op::HideTag(hide) => hide.tag.len() + hide.details.len(),
+        Op::Note(note) => note.what.len() + note.namespace.len() + note.details.len(),
     };
-    RECORD_HEAD_BYTES + 40 + payload
+    RECORD_OVERHEAD_BYTES + payload
 }
 
 /// Appends one record to a frame's body. Cost: one copy of the payload, no allocation beyond `out`.
@@ -166,6 +221,13 @@ pub fn encode_into(origin: u32, op: &Op<'_>, out: &mut Vec<u8>) {
         Op::Put(put) => archive(put, out, KIND_PUT),
         Op::Delete(delete) => archive(delete, out, KIND_DELETE),
         Op::Expire(expire) => archive(expire, out, KIND_EXPIRE),
+        Op::Update(update) => archive(update, out, KIND_UPDATE),
+        Op::Touch(touch) => archive(touch, out, KIND_TOUCH),
+        Op::Remove(remove) => archive(remove, out, KIND_REMOVE),
+        Op::Change(change) => archive(change, out, KIND_CHANGE),
+        Op::Batch(batch) => archive(batch, out, KIND_BATCH),
+        Op::HideTag(hide) => archive(hide, out, KIND_HIDE_TAG),
+        Op::Note(note) => archive(note, out, KIND_NOTE),
     };
     let bytes =
         u32::try_from(out.len() - start - RECORD_HEAD_BYTES).expect("limits keep an operation below 4 GiB");
@@ -189,13 +251,21 @@ where
 pub struct Records<'a> {
     body: &'a [u8],
     offset: usize,
+    /// Inside a batch, where no batch may stand: told before it is decoded, so that depth is bounded.
+    nested: bool,
 }
 
 impl<'a> Records<'a> {
     /// Starts at the first record of `body`.
     #[must_use]
     pub fn new(body: &'a [u8]) -> Records<'a> {
-        Records { body, offset: 0 }
+        Records { body, offset: 0, nested: false }
+    }
+
+    /// The records of a batch.
+    #[must_use]
+    fn of_batch(body: &'a [u8]) -> Records<'a> {
+        Records { nested: true, ..Records::new(body) }
     }
 }
 
@@ -206,7 +276,7 @@ impl<'a> Iterator for Records<'a> {
         if self.offset == self.body.len() {
             return None;
         }
-        let decoded = decode(self.body, self.offset);
+        let decoded = decode(self.body, self.offset, self.nested);
         self.offset = match &decoded {
             Ok((_, end)) => *end,
             Err(_) => self.body.len(),
@@ -216,55 +286,26 @@ impl<'a> Iterator for Records<'a> {
 }
 
 /// Decodes the record at `offset`; also says where it ends.
-fn decode(body: &[u8], offset: usize) -> Result<(Record<'_>, usize), Error> {
+fn decode(body: &[u8], offset: usize, nested: bool) -> Result<(Record<'_>, usize), Error> {
     let rest = &body[offset..];
     let short = |needed: usize| Error::Short { offset, needed, left: rest.len() };
     let head = rest.get(..RECORD_HEAD_BYTES).ok_or_else(|| short(RECORD_HEAD_BYTES))?;
     let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
     let needed = RECORD_HEAD_BYTES.saturating_add(word(0) as usize);
     let archived = rest.get(RECORD_HEAD_BYTES..needed).ok_or_else(|| short(needed))?;
-    let op = match (head[4], head[5]) {
-        (KIND_PUT, LAYOUT) => Op::Put(put(archived, offset)?),
-        (KIND_DELETE, LAYOUT) => Op::Delete(delete(archived, offset)?),
-        (KIND_EXPIRE, LAYOUT) => Op::Expire(expire(archived, offset)?),
-        (kind, layout) => return Err(Error::Unknown { offset, kind, layout }),
-    };
-    crate::record::KeyParts::decode(op.key())
-        .map_err(|error| Error::Damaged { offset, what: error.to_string() })?;
+    let (kind, layout) = (head[4], head[5]);
+    if layout != LAYOUT {
+        return Err(Error::Unknown { offset, kind, layout });
+    }
+    if nested && kind == KIND_BATCH {
+        return Err(Error::Damaged { offset, what: "a batch in a batch".to_owned() });
+    }
+    let op = archived::op(kind, archived, offset)?;
+    if let Some(key) = op.key() {
+        crate::record::KeyParts::decode(key)
+            .map_err(|error| Error::Damaged { offset, what: error.to_string() })?;
+    }
     Ok((Record { origin: word(8), op }, offset + needed))
-}
-
-fn put(archived: &[u8], offset: usize) -> Result<Put<'_>, Error> {
-    let put = checked::<ArchivedPut<'_>>(archived, offset)?;
-    Ok(Put {
-        key: put.key.get(),
-        value: put.value.get(),
-        extras: put.extras.get(),
-        created_us: put.created_us.to_native(),
-        expires_us: put.expires_us.to_native(),
-    })
-}
-
-fn delete(archived: &[u8], offset: usize) -> Result<Delete<'_>, Error> {
-    let delete = checked::<ArchivedDelete<'_>>(archived, offset)?;
-    Ok(Delete { key: delete.key.get(), deleted_us: delete.deleted_us.to_native() })
-}
-
-fn expire(archived: &[u8], offset: usize) -> Result<Expire<'_>, Error> {
-    let expire = checked::<ArchivedExpire<'_>>(archived, offset)?;
-    Ok(Expire {
-        key: expire.key.get(),
-        expires_us: expire.expires_us.to_native(),
-        removed_us: expire.removed_us.to_native(),
-    })
-}
-
-fn checked<T>(archived: &[u8], offset: usize) -> Result<&T, Error>
-where
-    T: rkyv::Portable + for<'x> rkyv::bytecheck::CheckBytes<HighValidator<'x, rancor::Error>>,
-{
-    rkyv::access::<T, rancor::Error>(archived)
-        .map_err(|error| Error::Damaged { offset, what: error.to_string() })
 }
 
 #[cfg(test)]

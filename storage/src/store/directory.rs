@@ -22,6 +22,7 @@ impl Directory {
     /// Locks the directory, creating it when absent, and checks its format.
     pub fn open(disk: &dyn Disk, rng: &dyn Rng, path: &Path) -> Result<Directory, Error> {
         disk.create_dir(path).map_err(io_at("create directory", path))?;
+        check_private(disk, path)?;
         let lock_path = path.join("LOCK");
         let lock = disk.lock(&lock_path).map_err(|source| match source.kind() {
             io::ErrorKind::WouldBlock => Error::InUse { dir: path.into() },
@@ -43,6 +44,7 @@ impl Directory {
         for dir in ["l2", "wal", "wal/main", "wal/topics", "tmp"] {
             let dir = path.join(dir);
             disk.create_dir(&dir).map_err(io_at("create directory", &dir))?;
+            check_private(disk, &dir)?;
         }
         if !data {
             // Written anew also when they are there: an earlier start may have failed before they were
@@ -59,6 +61,13 @@ impl Directory {
         }
         Ok(Directory { node_id, _lock: lock })
     }
+}
+
+fn check_private(disk: &dyn Disk, path: &Path) -> Result<(), Error> {
+    disk.check_private(path).map_err(|source| match source.kind() {
+        io::ErrorKind::PermissionDenied => Error::Exposed { what: source.to_string() },
+        _ => io_at("check", path)(source),
+    })
 }
 
 fn is_node_id(text: &str) -> bool {

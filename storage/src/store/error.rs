@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::record::key;
-use crate::{json, topics, write};
+use crate::structure::{self, ApplyError, Mismatch, Refusal};
+use crate::{json, topics, tree, write};
 
 /// Split by what the caller can do: fix the request, wait, free space, stop the process.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +27,16 @@ pub enum Error {
         /// What it may have.
         bytes_max: usize,
     },
-    /// The operation needs the row of a key that is not in memory: `fetch` it and try again.
+    /// The operation needs something that is not in memory, the row of a key or cells of its structure: the calls
+    /// that block load it.
     #[error("the key is not in memory, fetch it first")]
     Cold,
+    /// The operation does not fit what the key holds. Nothing was changed.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Whoever judged a batch has given it up. Nothing was changed.
+    #[error("the batch was given up")]
+    GivenUp,
     /// The write path refused or failed.
     #[error(transparent)]
     Write(#[from] write::Error),
@@ -47,6 +55,12 @@ pub enum Error {
         /// Which.
         dir: PathBuf,
         /// What is wrong.
+        what: String,
+    },
+    /// Others than its owner may write to the data directory.
+    #[error("data directory {what}")]
+    Exposed {
+        /// Which directory, its mode, and what to do.
         what: String,
     },
     /// The file system failed outside of log and L2.
@@ -69,6 +83,21 @@ impl Error {
         matches!(self, Error::Write(write::Error::Busy))
     }
 
+    /// True when the request is at fault, not the store.
+    #[must_use]
+    pub fn is_request(&self) -> bool {
+        matches!(
+            self,
+            Error::Key(_) | Error::Value(_) | Error::TooLarge { .. } | Error::Refused(_) | Error::GivenUp
+        )
+    }
+
+    /// True when a structure was of an earlier time than its cells: find it anew.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Error::Write(write::Error::Table(error)) if error.is_stale())
+    }
+
     /// True when the store can only be reopened.
     #[must_use]
     pub fn is_fatal(&self) -> bool {
@@ -85,5 +114,38 @@ impl From<crate::log::Error> for Error {
 impl From<crate::table::Error> for Error {
     fn from(error: crate::table::Error) -> Error {
         Error::Write(error.into())
+    }
+}
+
+impl From<tree::Error> for Error {
+    fn from(error: tree::Error) -> Error {
+        match error {
+            tree::Error::Cold { .. } => Error::Cold,
+            error => crate::table::Error::from(error).into(),
+        }
+    }
+}
+
+impl From<Mismatch> for Error {
+    fn from(mismatch: Mismatch) -> Error {
+        Error::Refused(mismatch.into())
+    }
+}
+
+impl<E: Into<Error>> From<structure::Error<E>> for Error {
+    fn from(error: structure::Error<E>) -> Error {
+        match error {
+            structure::Error::Cells(error) => error.into(),
+            structure::Error::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl<E: Into<Error> + std::fmt::Display> From<ApplyError<E>> for Error {
+    fn from(error: ApplyError<E>) -> Error {
+        match error {
+            ApplyError::Cells(error) => error.into(),
+            error => write::Error::Inconsistent { what: error.to_string() }.into(),
+        }
     }
 }

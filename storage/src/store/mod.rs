@@ -19,31 +19,44 @@
 //! ```
 
 mod background;
+mod batch;
 mod directory;
 mod error;
 mod feed;
 mod flight;
+mod known;
+mod operation;
 mod options;
+mod overlay;
+mod plan;
 mod read;
+mod removal;
 mod scan;
 mod stats;
+mod structures;
 mod submit;
 mod sweep;
+mod tags;
 mod topics;
+mod volatile;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+pub use batch::{BatchDone, BatchError, Batched, Judge, Once};
 pub use directory::FORMAT_VERSION;
 pub use error::Error;
 pub use feed::{Feed, FeedFrame};
+pub use operation::{Creation, Done, NewVersion, Operation, Outcome, Update, Verdict};
 pub use options::{Level, Options};
 pub use read::Read;
+pub use removal::Removed;
 pub use scan::{Page, Row, Snapshot};
 pub use stats::Stats;
-pub use submit::{Operation, Outcome, Ticket};
+pub use structures::Found;
+pub use submit::Ticket;
 
 use crate::record::Lsn;
 use crate::topics::Topics;
@@ -54,6 +67,7 @@ use background::Threads;
 use directory::Directory;
 use flight::Flights;
 use sweep::Sweeper;
+use tags::Reclaimer;
 
 /// Rows the negative filter looks at per step of housekeeping.
 const FILTER_ROWS_PER_STEP: usize = 100_000;
@@ -77,6 +91,7 @@ struct Shared {
     recovered: Recovered,
     flights: Flights,
     sweeper: Mutex<Sweeper>,
+    reclaimer: Mutex<Reclaimer>,
     /// Free space is below its minimum: puts are refused.
     full: AtomicBool,
     /// What went wrong in the background and is tried again.
@@ -94,8 +109,12 @@ impl Store {
         let machine = &options.machine;
         let directory = Directory::open(machine.disk.as_ref(), machine.rng.as_ref(), &options.dir)?;
         let directory = Arc::new(directory);
-        let (pipeline, recovered) = recover(machine, &options.dir, &options.parts())?;
-        let topics = topics::open(&options, &directory, pipeline.now_us())?;
+        let recover = || recover(machine, &options.dir, &options.parts());
+        let (recovered, topics) = topics::open_beside(&options, &directory, recover);
+        let ((pipeline, recovered), topics) = (recovered?, topics?);
+        if let Some(topics) = &topics {
+            topics.advance_time(pipeline.now_us());
+        }
         let shared = Arc::new(Shared {
             pipeline: Arc::new(pipeline),
             topics,
@@ -103,6 +122,7 @@ impl Store {
             recovered,
             flights: Flights::new(),
             sweeper: Mutex::new(Sweeper::default()),
+            reclaimer: Mutex::new(Reclaimer::default()),
             full: AtomicBool::new(false),
             trouble: Mutex::new(None),
             options,
@@ -291,6 +311,8 @@ impl Shared {
             self.prepare()?;
         }
         self.pipeline.table.filter_step(FILTER_ROWS_PER_STEP)?;
+        self.shrink_structures();
+        self.reclaim_tags(&self.reclaimer)?;
         self.sweep()
     }
 }

@@ -15,9 +15,14 @@ use crate::{log, memory, table, topics};
 pub struct Options {
     /// The data directory.
     pub dir: PathBuf,
-    /// Memory for keys, values and their overhead. Default 256 MiB, minimum 1 MiB.
+    /// Memory for keys, values and their overhead. Default 256 MiB, minimum 1 MiB. Structures may take a quarter of it
+    /// on top.
     pub memory_bytes: u64,
-    /// Who leaves memory first. Default [`PolicyKind::S3Fifo`].
+    /// Entries in memory above which clean ones leave, whatever their size. Default 0: no such bound.
+    pub entries_max: u64,
+    /// Clean entries leave only when both bounds are passed; bytes are then not bounded while entries are few. Default false.
+    pub both_bounds: bool,
+    /// Who leaves memory first. Default [`PolicyKind::Adaptive`].
     pub policy: PolicyKind,
     /// Size of a log segment. Default 64 MiB, minimum 64 KiB.
     pub segment_bytes: u64,
@@ -57,6 +62,8 @@ impl Options {
         Options {
             dir: dir.as_ref().into(),
             memory_bytes: 256 << 20,
+            entries_max: 0,
+            both_bounds: false,
             policy: PolicyKind::default(),
             segment_bytes: 64 << 20,
             sync_interval_us: 10_000,
@@ -92,9 +99,12 @@ impl Options {
             bounds,
             memory: memory::Options {
                 bytes_max: memory_bytes,
+                entries_max: self.entries_max,
+                both_bounds: self.both_bounds,
                 policy: self.policy,
                 ..memory::Options::default()
             },
+            structures_bytes: memory_bytes / 4,
             table: table::Options {
                 cache_bytes: self.table_cache_bytes,
                 filter_seed: self.machine.rng.next_u64(),

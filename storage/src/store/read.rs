@@ -28,7 +28,13 @@ impl Store {
     pub fn read<R>(&self, key: &[u8], now_us: u64, hit: impl FnOnce(&Entry) -> R) -> Read<R> {
         let pipeline = &self.shared.pipeline;
         let found = pipeline.memory.read(key, now_us, |entry| {
-            if entry.is_visible(now_us) { Ok(hit(entry)) } else { Err(entry.lsn()) }
+            if !entry.is_visible(now_us) {
+                return Err(entry.lsn());
+            }
+            match self.hidden_by_tag(entry) {
+                None => Ok(hit(entry)),
+                Some(hidden) => Err(hidden),
+            }
         });
         match found {
             Some(Ok(value)) => Read::Hit(value),
@@ -54,7 +60,7 @@ impl Store {
             // The token comes before the look into memory: a write after this point refuses the fill.
             let token = pipeline.memory.fill_token(key);
             if let Some(entry) = pipeline.memory.get(key, now_us) {
-                return Ok(entry.is_visible(now_us).then_some(entry));
+                return Ok(self.seen(entry, now_us));
             }
             if flight.is_none() {
                 // Someone else read it and it did not stay, or was absent: read it ourselves.
@@ -65,7 +71,7 @@ impl Store {
                 pipeline.memory.fill(token, key, &fields);
                 EntryRef::detached(key, &fields)
             })?;
-            return Ok(filled.filter(|entry| entry.is_visible(now_us)));
+            return Ok(filled.and_then(|entry| self.seen(entry, now_us)));
         }
     }
 
@@ -73,14 +79,34 @@ impl Store {
     pub fn get(&self, key: &[u8]) -> Result<Option<EntryRef>, Error> {
         let now_us = self.now_us();
         match self.shared.pipeline.memory.get(key, now_us) {
-            Some(entry) => Ok(entry.is_visible(now_us).then_some(entry)),
+            Some(entry) => Ok(self.seen(entry, now_us)),
             None if self.shared.pipeline.table.may_hold(key) => self.fetch(key),
             None => Ok(None),
         }
     }
 }
 
-/// Whether a version is there for a reader at `now_us`.
+impl Store {
+    /// Whether the key's entry is in memory.
+    #[must_use]
+    pub fn is_in_memory(&self, key: &[u8]) -> bool {
+        self.shared.pipeline.memory.peek(key).is_some()
+    }
+
+    /// The entry, if readers at `now_us` see it.
+    fn seen(&self, entry: EntryRef, now_us: u64) -> Option<EntryRef> {
+        (entry.is_visible(now_us) && self.hidden_by_tag(&entry).is_none()).then_some(entry)
+    }
+
+    /// The record that hides an entry by one of its tags.
+    #[inline]
+    fn hidden_by_tag(&self, entry: &Entry) -> Option<Lsn> {
+        let extras = entry.extras();
+        if extras.is_empty() { None } else { self.shared.pipeline.hidden.lsn_of(extras, entry.lsn()) }
+    }
+}
+
+/// Whether a version is there for a reader at `now_us`, as far as its own fields say.
 pub(super) fn visible(fields: &EntryFields<'_>, now_us: u64) -> bool {
     fields.kind != EntryKind::Tombstone && (fields.expires_us == 0 || now_us <= fields.expires_us)
 }

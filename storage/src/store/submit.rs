@@ -6,49 +6,15 @@ use std::task::{Context, Poll};
 
 use super::Store;
 use super::error::Error;
+use super::known::FromTable;
+use super::operation::{Done, Operation, Outcome};
 use super::options::Level;
-use super::read::visible;
-use crate::limits::{EXTRAS_BYTES_MAX, ROOM_WAIT_US_MAX, VALUE_BYTES_MAX};
-use crate::memory::FillToken;
-use crate::record::op::{Delete, Put, encoded_bytes_max};
+use super::plan::{Planner, bounded, log_bytes};
+use crate::limits::{EXTRAS_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::record::op::{Put, encoded_bytes_max};
 use crate::record::{Lsn, Op};
 use crate::write::{Durable, Room};
 use crate::{json, write};
-
-/// What a caller wants done.
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum Operation<'a> {
-    /// Store a value, replacing value, expiry and metadata.
-    Put {
-        /// Encoded key.
-        key: &'a [u8],
-        /// JSON text; kept byte for byte.
-        value: &'a [u8],
-        /// Time to live in microseconds; `None` = for ever.
-        ttl_us: Option<u64>,
-        /// Encoded metadata; empty when all default.
-        extras: &'a [u8],
-    },
-    /// Remove a key.
-    Delete {
-        /// Encoded key.
-        key: &'a [u8],
-    },
-}
-
-/// What an operation did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
-    /// Position of its record; for an operation that changed nothing, of the version that said so.
-    pub lsn: Lsn,
-    /// Whether something was stored or removed.
-    pub changed: bool,
-    /// State time of the operation, microseconds since 1970 UTC.
-    pub time_us: u64,
-    /// Expiry of what was stored; 0 = never.
-    pub expires_us: u64,
-}
 
 impl Store {
     /// Applies an operation: from now on readers of this process see it. It is **not** acknowledged:
@@ -56,16 +22,31 @@ impl Store {
     /// handle many operations and answer once; everybody else calls [`Store::submit`].
     ///
     /// # Errors
-    /// Nothing was applied: `TooLarge`, `Value`, `Cold` (fetch the key and try again), busy (wait for
-    /// [`Store::room`]), no space, poisoned.
-    pub fn stage(&self, operation: &Operation<'_>) -> Result<Outcome, Error> {
-        match *operation {
-            Operation::Put { key, value, ttl_us, extras } => {
+    /// Nothing was applied: `TooLarge`, `Value`, `Refused`, `Cold` ([`Store::stage_blocking`] loads what it takes),
+    /// busy (wait for [`Store::room`]), no space, poisoned.
+    pub fn stage(&self, operation: &Operation<'_>) -> Result<Done, Error> {
+        self.stage_one(operation, &[])
+    }
+
+    pub(super) fn stage_one(&self, operation: &Operation<'_>, told: &[FromTable]) -> Result<Done, Error> {
+        let grows = match *operation {
+            Operation::Put { value, extras, .. } => {
                 json::validate(value)?;
-                self.stage_put(key, value, ttl_us, extras)
+                bounded("value", value, VALUE_BYTES_MAX)?;
+                bounded("extras", extras, EXTRAS_BYTES_MAX)?;
+                true
             }
-            Operation::Delete { key } => self.stage_delete(key, None),
+            Operation::Delete { .. } | Operation::Remove { .. } => false,
+            Operation::Update { .. } | Operation::Structure { .. } => true,
+        };
+        let bytes = log_bytes(&self.shared, operation);
+        if grows {
+            self.shared.refuse_when_full(bytes as u64)?;
         }
+        let (mut inner, now) = self.shared.pipeline.admit(bytes)?;
+        let mut planner =
+            Planner { shared: &self.shared, inner: &mut inner, now, from_table: told, overlay: None };
+        planner.plan(operation)
     }
 
     /// [`Store::stage`] of a put whose value is known to be JSON text within the limits, because the
@@ -83,6 +64,10 @@ impl Store {
         let mut op = Put { key, value, extras, created_us: 0, expires_us: 0 };
         self.shared.refuse_when_full(encoded_bytes_max(&Op::Put(op)) as u64)?;
         let (mut inner, now) = pipeline.admit(encoded_bytes_max(&Op::Put(op)))?;
+        if inner.dirty.marks.any() {
+            // What is there must be known, so that its tags and dependencies can be taken back.
+            self.shared.known(key, now.time_us, &[])?;
+        }
         let time_us = now.time_us;
         op.created_us = time_us;
         op.expires_us = ttl_us.map_or(0, |ttl_us| time_us.saturating_add(ttl_us.max(1)));
@@ -90,52 +75,12 @@ impl Store {
         Ok(Outcome { lsn, changed: true, time_us, expires_us: op.expires_us })
     }
 
-    /// `absent_or_row`: what L2 said about the key, with the token taken before it was asked.
-    fn stage_delete(&self, key: &[u8], from_table: Option<(FillToken, bool)>) -> Result<Outcome, Error> {
-        let pipeline = &self.shared.pipeline;
-        let (mut inner, now) = pipeline.admit(crate::record::op::RECORD_HEAD_BYTES + 40 + key.len())?;
-        let time_us = now.time_us;
-        let unchanged = |observed: Lsn| Outcome { lsn: observed, changed: false, time_us, expires_us: 0 };
-        match pipeline.memory.peek(key) {
-            Some(entry) if !visible(&entry.fields(), time_us) => return Ok(unchanged(entry.lsn())),
-            Some(_) => {}
-            None if !pipeline.table.may_hold(key) => return Ok(unchanged(Lsn::ZERO)),
-            None => match from_table {
-                Some((token, held)) if pipeline.memory.unchanged(token, key) => {
-                    if !held {
-                        return Ok(unchanged(Lsn::ZERO));
-                    }
-                }
-                _ => return Err(Error::Cold),
-            },
-        }
-        let lsn = pipeline.stage(&mut inner, now, &Op::Delete(Delete { key, deleted_us: time_us }));
-        Ok(Outcome { lsn, changed: true, time_us, expires_us: 0 })
-    }
-
     /// [`Store::stage`] that reads L2 where it must and waits for room where there is none. Blocks.
     ///
-    /// Waits for room for at most [`ROOM_WAIT_US_MAX`], then answers busy.
-    pub fn stage_blocking(&self, operation: &Operation<'_>) -> Result<Outcome, Error> {
-        let clock = &self.shared.pipeline.clock;
-        let deadline_us = clock.monotonic_us().saturating_add(ROOM_WAIT_US_MAX);
-        loop {
-            let staged = match (self.stage(operation), operation) {
-                (Err(Error::Cold), Operation::Delete { key }) => {
-                    let token = self.shared.pipeline.memory.fill_token(key);
-                    let held = self.fetch(key)?.is_some();
-                    self.stage_delete(key, Some((token, held)))
-                }
-                (staged, _) => staged,
-            };
-            match staged {
-                Err(error) if error.is_busy() && clock.monotonic_us() < deadline_us => {
-                    self.shared.wait_room()?
-                }
-                Err(Error::Cold) => {}
-                staged => return staged,
-            }
-        }
+    /// Waits for room for at most [`ROOM_WAIT_US_MAX`](crate::limits::ROOM_WAIT_US_MAX), then answers busy.
+    pub fn stage_blocking(&self, operation: &Operation<'_>) -> Result<Done, Error> {
+        let warm = |store: &Store| store.warm(operation);
+        self.persist(&[operation.key()], warm, |told| self.stage_one(operation, told))
     }
 
     /// Applies an operation and hands it to the OS. The ticket says when the asked level holds: wait
@@ -144,7 +89,7 @@ impl Store {
     /// Blocks when L2 must be read (a delete of a key that is not in memory) or writes outrun the
     /// disk. See [`Store::stage`] for the errors.
     pub fn submit(&self, operation: &Operation<'_>, level: Level) -> Result<Ticket, Error> {
-        let outcome = self.stage_blocking(operation)?;
+        let outcome = self.stage_blocking(operation)?.outcome;
         let durable = match level {
             Level::Eventual => {
                 self.hand_over(outcome.lsn)?;
@@ -180,11 +125,6 @@ impl Store {
     pub fn room(&self) -> Room {
         Room::new(std::sync::Arc::clone(&self.shared.pipeline))
     }
-}
-
-fn bounded(what: &'static str, bytes: &[u8], bytes_max: usize) -> Result<(), Error> {
-    let bytes = bytes.len();
-    if bytes > bytes_max { Err(Error::TooLarge { what, bytes, bytes_max }) } else { Ok(()) }
 }
 
 /// The promise of one submitted operation. Dropping it takes nothing back.

@@ -6,8 +6,8 @@
 
 use super::Shared;
 use super::error::Error;
+use crate::record::Op;
 use crate::record::op::{Expire, RECORD_HEAD_BYTES};
-use crate::record::{EntryKind, Op};
 
 /// Candidates per step.
 const CANDIDATES_MAX: usize = 512;
@@ -54,7 +54,7 @@ impl Shared {
             Some(entry) => Some((entry.kind(), entry.expires_us())),
             None => pipeline.table.read(key, |fields| (fields.kind, fields.expires_us))?,
         };
-        if current != Some((EntryKind::Value, expires_us)) {
+        if !current.is_some_and(|(kind, expires)| kind.is_stored() && expires == expires_us) {
             return Ok(());
         }
         let (mut inner, now) = pipeline.admit(RECORD_HEAD_BYTES + 40 + key.len())?;

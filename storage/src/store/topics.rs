@@ -16,16 +16,28 @@ impl Store {
     }
 }
 
-/// Opens the backlog beside the store. No message is received before `time_us`, the store's state time.
-pub(super) fn open(
+/// Runs `recover` and opens the backlog: at the same time where the store may have threads, one after the other in a
+/// simulation, which must repeat itself.
+pub(super) fn open_beside<T: Send>(
     options: &Options,
     directory: &Arc<Directory>,
-    time_us: u64,
-) -> Result<Option<Topics>, Error> {
+    recover: impl FnOnce() -> T,
+) -> (T, Result<Option<Topics>, Error>) {
+    if !options.threads || options.topics.is_none() {
+        return (recover(), open(options, directory));
+    }
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| open(options, directory));
+        let recovered = recover();
+        (recovered, opening.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
+fn open(options: &Options, directory: &Arc<Directory>) -> Result<Option<Topics>, Error> {
     let Some(mut topics) = options.topics.clone() else { return Ok(None) };
     topics.threads &= options.threads;
     topics.free_bytes_min = topics.free_bytes_min.or(options.free_bytes_min);
     let dir = options.dir.join("wal/topics");
     let guard = Arc::clone(directory);
-    Ok(Some(Topics::open(&options.machine, &dir, topics, time_us, Some(guard))?))
+    Ok(Some(Topics::open(&options.machine, &dir, topics, Some(guard))?))
 }

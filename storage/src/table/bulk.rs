@@ -13,9 +13,11 @@ use redb::{ReadableTable, Table};
 
 use super::checkpoint::{Change, CheckpointSummary};
 use super::error::during;
+use super::marks::IndexRows;
 use super::meta::Counters;
 use super::negative::Pupils;
 use super::{Error, row};
+use crate::record::EntryFields;
 
 /// Parts of a batch below this size are not probed any more.
 const PART_MIN: usize = 128;
@@ -23,6 +25,10 @@ const PART_MIN: usize = 128;
 /// Changes of the expiry index that follow from the rows: `(expires_us, key)`.
 #[derive(Default)]
 pub(super) struct Marks<'a> {
+    /// Structures whose entry was replaced or removed.
+    pub(super) drops: Vec<u64>,
+    /// Tags and dependencies.
+    pub(super) index: IndexRows,
     pub(super) gone: Vec<(u64, &'a [u8])>,
     pub(super) new: Vec<(u64, &'a [u8])>,
 }
@@ -87,6 +93,7 @@ impl<'a, 'txn> Merge<'a, 'txn> {
             if fields.expires_us != 0 {
                 self.marks.new.push((fields.expires_us, change.key()));
             }
+            self.marks.index.replace(change.key(), b"", fields.extras);
             count_put(&mut self.summary, change.key(), &self.row);
             self.counters.stored_bytes += (change.key().len() + self.row.len()) as u64;
         }
@@ -97,25 +104,22 @@ impl<'a, 'txn> Merge<'a, 'txn> {
         match change.fields() {
             Some(fields) => {
                 row::encode(change.key(), &fields, &mut self.row);
-                self.put(change.key(), fields.expires_us)
+                self.put(change.key(), &fields)
             }
             None => self.remove(change.key()),
         }
     }
 
     /// Stores `self.row` under `key`.
-    fn put(&mut self, key: &'a [u8], expires_us: u64) -> Result<(), Error> {
+    fn put(&mut self, key: &'a [u8], fields: &EntryFields<'_>) -> Result<(), Error> {
         self.pupils.learn(key);
         let old = self.table.insert(key, self.row.as_slice()).map_err(during("write an entry"))?;
-        let old_expires_us = match &old {
-            None => 0,
+        match &old {
+            None => self.marks.replace(key, None, Some(fields)),
             Some(old) => {
                 self.counters.forget(key, old.value())?;
-                row::expires_us(key, old.value())?
+                self.marks.replace(key, Some(&row::decode(key, old.value())?), Some(fields));
             }
-        };
-        if old_expires_us != expires_us {
-            self.marks.replace(key, old_expires_us, expires_us);
         }
         count_put(&mut self.summary, key, &self.row);
         self.counters.stored_bytes += (key.len() + self.row.len()) as u64;
@@ -126,7 +130,7 @@ impl<'a, 'txn> Merge<'a, 'txn> {
         let old = self.table.remove(key).map_err(during("remove an entry"))?;
         let Some(old) = old else { return Ok(()) };
         self.counters.forget(key, old.value())?;
-        self.marks.replace(key, row::expires_us(key, old.value())?, 0);
+        self.marks.replace(key, Some(&row::decode(key, old.value())?), None);
         self.summary.removes += 1;
         Ok(())
     }
@@ -134,12 +138,24 @@ impl<'a, 'txn> Merge<'a, 'txn> {
 
 impl<'a> Marks<'a> {
     /// `0` = never expires, so there is no mark.
-    fn replace(&mut self, key: &'a [u8], old_us: u64, new_us: u64) {
-        if old_us != 0 {
+    /// One version of a key takes the place of another.
+    fn replace(&mut self, key: &'a [u8], old: Option<&EntryFields<'_>>, new: Option<&EntryFields<'_>>) {
+        let expires_us = |fields: Option<&EntryFields<'_>>| fields.map_or(0, |fields| fields.expires_us);
+        let (old_us, new_us) = (expires_us(old), expires_us(new));
+        if old_us != 0 && old_us != new_us {
             self.gone.push((old_us, key));
         }
-        if new_us != 0 {
+        if new_us != 0 && old_us != new_us {
             self.new.push((new_us, key));
+        }
+        let id = |fields: Option<&EntryFields<'_>>| Some(fields?.structure()?.id);
+        if id(old) != id(new) {
+            self.drops.extend(id(old));
+        }
+        let extras = |fields: Option<&EntryFields<'_>>| fields.map_or(0, |fields| fields.extras.len());
+        if extras(old) + extras(new) > 0 {
+            let old = old.map_or(&b""[..], |fields| fields.extras);
+            self.index.replace(key, old, new.map_or(b"", |fields| fields.extras));
         }
     }
 }

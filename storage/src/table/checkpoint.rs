@@ -14,7 +14,9 @@ use crate::limits::CELLS_DROPPED_PER_CHECKPOINT_MAX;
 use crate::record::EntryFields;
 
 use super::bulk::{Marks, Merge};
+use super::cells::CellChanges;
 use super::error::during;
+use super::marks::{self, HiddenTag, IndexRows, TagChange};
 use super::meta::{self, Counters};
 use super::negative::Pupils;
 use super::schema::{self, CELLS, DROPS, ENTRIES, EXPIRY, META};
@@ -64,17 +66,26 @@ pub struct CellChange<'a> {
 }
 
 /// What one checkpoint folds into the table.
-#[derive(Debug)]
 pub struct Checkpoint<'a, C> {
     /// The position the table has afterwards; not below the one it has.
     pub position: CheckpointPosition,
     /// Strictly ascending by key.
     pub entries: &'a [C],
     /// In any order; cheapest when sorted by id and subkey.
-    pub cells: &'a [CellChange<'a>],
-    /// Structures that no entry names any more. Their cells are removed by this and later
-    /// checkpoints, a bounded number each; the ids are kept in the table meanwhile.
+    pub cells: &'a dyn CellChanges,
+    /// Structures that no entry names any more, beside those whose entry this checkpoint replaces or removes. Their
+    /// cells are removed by this and later checkpoints, a bounded number each; the ids are kept in the table meanwhile.
     pub drops: &'a [u64],
+    /// How the counts of tags move.
+    pub tags: &'a [TagChange],
+    /// The tags that are hidden at this position, all of them; `None` leaves them as they are.
+    pub hidden: Option<&'a [HiddenTag]>,
+}
+
+impl<C> std::fmt::Debug for Checkpoint<'_, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Checkpoint").field("position", &self.position).finish_non_exhaustive()
+    }
 }
 
 /// What a checkpoint did.
@@ -112,8 +123,11 @@ pub(super) fn write<C: Change>(
 ) -> Result<CheckpointSummary, Error> {
     transaction.set_durability(Durability::Immediate).map_err(during("begin a checkpoint"))?;
     transaction.set_quick_repair(true);
-    let merged = write_entries(&transaction, batch.entries, counters, pupils)?;
-    write_cells(&transaction, batch)?;
+    let mut merged = write_entries(&transaction, batch.entries, counters, pupils)?;
+    let mut drops = std::mem::take(&mut merged.drops);
+    drops.extend_from_slice(batch.drops);
+    write_cells(&transaction, batch.cells, &drops)?;
+    write_index(&transaction, batch, std::mem::take(&mut merged.index))?;
     let mut meta = transaction.open_table(META).map_err(during("open meta"))?;
     let position = batch.position.encode();
     meta.insert(&b"position"[..], &position[..]).map_err(during("write the position"))?;
@@ -136,6 +150,9 @@ pub(super) fn reclaim(mut transaction: WriteTransaction) -> Result<(), Error> {
 struct Merged {
     counters: Counters,
     summary: CheckpointSummary,
+    /// Structures whose entry was replaced or removed.
+    drops: Vec<u64>,
+    index: IndexRows,
 }
 
 fn write_entries<C: Change>(
@@ -147,9 +164,10 @@ fn write_entries<C: Change>(
     let table = transaction.open_table(ENTRIES).map_err(during("open entries"))?;
     let mut merge = Merge::new(table, counters, pupils);
     merge.apply(entries)?;
-    let (marks, merged) = merge.finish();
+    let (mut marks, merged) = merge.finish();
+    let (drops, index) = (std::mem::take(&mut marks.drops), std::mem::take(&mut marks.index));
     write_marks(transaction, marks)?;
-    Ok(Merged { counters: merged.0, summary: merged.1 })
+    Ok(Merged { counters: merged.0, summary: merged.1, drops, index })
 }
 
 /// Brings the expiry index in step: first what no longer holds, then what holds now.
@@ -172,20 +190,39 @@ fn write_marks(transaction: &WriteTransaction, mut marks: Marks<'_>) -> Result<(
     Ok(())
 }
 
-fn write_cells<C>(transaction: &WriteTransaction, batch: &Checkpoint<'_, C>) -> Result<(), Error> {
+fn write_index<C>(
+    transaction: &WriteTransaction,
+    batch: &Checkpoint<'_, C>,
+    index: IndexRows,
+) -> Result<(), Error> {
+    let nothing = batch.tags.is_empty() && batch.hidden.is_none() && index.is_empty();
+    if nothing {
+        return Ok(());
+    }
+    let mut table = transaction.open_table(schema::TAGS).map_err(during("open tags"))?;
+    index.write(&mut table)?;
+    marks::write_tags(&mut table, batch.tags, batch.hidden)
+}
+
+fn write_cells(
+    transaction: &WriteTransaction,
+    changes: &dyn CellChanges,
+    dropped: &[u64],
+) -> Result<(), Error> {
     let mut drops = transaction.open_table(DROPS).map_err(during("open drops"))?;
-    for id in batch.drops {
+    for id in dropped {
         drops.insert(&id.to_be_bytes()[..], ()).map_err(during("write a drop"))?;
     }
     let mut cells = transaction.open_table(CELLS).map_err(during("open cells"))?;
     let mut key = Vec::new();
-    for cell in batch.cells {
+    changes.each(&mut |cell| {
         schema::cell_key(cell.id, cell.subkey, &mut key);
         match cell.value {
             Some(value) => cells.insert(key.as_slice(), value).map_err(during("write a cell"))?,
             None => cells.remove(key.as_slice()).map_err(during("remove a cell"))?,
         };
-    }
+        Ok(())
+    })?;
     let mut room = CELLS_DROPPED_PER_CHECKPOINT_MAX;
     while room > 0 {
         let Some(id) = first_drop(&drops)? else { break };

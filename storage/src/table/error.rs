@@ -55,6 +55,9 @@ pub enum Error {
     /// A reader still holds a snapshot, so the file cannot be rearranged now.
     #[error("table: a snapshot is still in use")]
     Busy,
+    /// The tree of a structure and its cells do not fit together.
+    #[error(transparent)]
+    Tree(#[from] crate::tree::Error),
     /// redb refused for a reason that no rule above names.
     #[error("table: {doing}: {source}")]
     Engine {
@@ -77,6 +80,12 @@ impl Error {
     #[must_use]
     pub fn wants_reopen(&self) -> bool {
         matches!(self, Error::Io { .. } | Error::Lost { .. })
+    }
+
+    /// True when a structure's tree was of an earlier time than its cells: take the tree of now.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Error::Tree(crate::tree::Error::Stale { .. }))
     }
 
     /// Damage found at `place`.

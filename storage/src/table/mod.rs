@@ -22,9 +22,11 @@
 
 mod backend;
 mod bulk;
+mod cells;
 mod checkpoint;
 mod error;
 mod filter;
+mod marks;
 mod meta;
 mod negative;
 mod open;
@@ -51,8 +53,10 @@ use crate::limits::{
 };
 use crate::record::EntryFields;
 
+pub use cells::{CellChanges, CellSource, SnapshotSource, put_sealed};
 pub use checkpoint::{CellChange, Change, Checkpoint, CheckpointSummary, EntryChange};
 pub use error::Error;
+pub use marks::{DEPENDENCY, HiddenTag, TAG, TagChange, each_mark, mark_of};
 pub use meta::CheckpointPosition;
 pub use negative::FilterProgress;
 pub use read_only::ReadOnlyTable;
@@ -219,6 +223,18 @@ impl Table {
             Err(error) if error.wants_reopen() => {
                 self.heal(published.opening)?;
                 attempt(&self.published.load())
+            }
+            answer => answer,
+        }
+    }
+
+    /// The bytes of a structure's cell as of the newest checkpoint; `None` when there is none.
+    pub fn cell(&self, id: u64, cell: u32) -> Result<Option<Vec<u8>>, Error> {
+        let published = self.published.load();
+        match published.cell(id, cell) {
+            Err(error) if error.wants_reopen() => {
+                self.heal(published.opening)?;
+                self.published.load().cell(id, cell)
             }
             answer => answer,
         }

@@ -76,11 +76,6 @@ pub(super) fn decode<'a>(key: &[u8], row: &'a [u8]) -> Result<EntryFields<'a>, E
     decoded.map_err(|bad| bad.at(key, row, rest.offset))
 }
 
-/// When the row expires, in microseconds since 1970; 0 = never.
-pub(super) fn expires_us(key: &[u8], row: &[u8]) -> Result<u64, Error> {
-    decode(key, row).map(|fields| fields.expires_us)
-}
-
 fn fields<'a>(key: &[u8], rest: &mut Rest<'a>) -> Result<EntryFields<'a>, Bad> {
     let row = rest.row;
     let [format, kind, members] = rest.take::<3>()?;
@@ -91,7 +86,7 @@ fn fields<'a>(key: &[u8], rest: &mut Rest<'a>) -> Result<EntryFields<'a>, Bad> {
         return Err(Bad::Checksum);
     }
     let kind = match EntryKind::from_u8(kind) {
-        None | Some(EntryKind::Tombstone) => return Err(Bad::Kind(kind)),
+        None | Some(EntryKind::Tombstone | EntryKind::Volatile) => return Err(Bad::Kind(kind)),
         Some(kind) => kind,
     };
     if members & !(HAS_EXPIRES | HAS_ACCESS | HAS_EXTRAS) != 0 {

@@ -5,7 +5,7 @@
 //! cells    structure id u64 BE, subkey -> bytes      rows of structures: lists, sets, maps
 //! drops    structure id u64 BE       -> ()           structures whose cells are still to be removed
 //! expiry   expires_us u64 BE, key    -> ()           one row for each entry that expires
-//! tags     (reserved)
+//! tags     see `marks`                                tags and dependencies, counts of tags
 //! meta     name                      -> bytes        see `meta`
 //! ```
 //!

@@ -11,7 +11,7 @@ use crate::record::EntryFields;
 
 use super::error::during;
 use super::meta::{self, Counters};
-use super::schema::{self, CELLS, DROPS, ENTRIES, EXPIRY, META, ReadMarks, ReadRows};
+use super::schema::{self, CELLS, DROPS, ENTRIES, EXPIRY, META, ReadMarks, ReadRows, TAGS};
 use super::{CheckpointPosition, Error, row};
 
 /// An entry in order of expiry: when it expires (microseconds since 1970), and its encoded key.
@@ -27,6 +27,7 @@ pub struct Snapshot {
     expiry: ReadMarks,
     cells: ReadRows,
     drops: ReadMarks,
+    pub(super) tags: ReadRows,
 }
 
 impl std::fmt::Debug for Snapshot {
@@ -48,6 +49,7 @@ impl Snapshot {
             expiry: marks(EXPIRY)?,
             cells: rows(CELLS)?,
             drops: marks(DROPS)?,
+            tags: rows(TAGS)?,
         })
     }
 

@@ -1,7 +1,6 @@
 //! Housekeeping: index files for sealed segments, retention, the next segment ahead of need.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -135,7 +134,7 @@ impl Shared {
         Ok(())
     }
 
-    fn remove_file(&self, path: &PathBuf) -> Result<(), Error> {
+    fn remove_file(&self, path: &std::path::Path) -> Result<(), Error> {
         self.machine.disk.remove(path).map_err(Error::io("removing", path))
     }
 

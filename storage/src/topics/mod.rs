@@ -158,6 +158,11 @@ impl Topics {
         self.shared.journal.now_us()
     }
 
+    /// No message from now on is received before this state time: that of the store beside.
+    pub fn advance_time(&self, floor_us: u64) {
+        self.shared.journal.advance_time(floor_us);
+    }
+
     /// The policy of a topic: the first one whose pattern matches. Cost: every pattern is tried; remember the answer.
     #[must_use]
     pub fn policy(&self, topic: &str) -> Option<&Policy> {

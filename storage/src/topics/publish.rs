@@ -60,14 +60,19 @@ impl Topics {
     /// # Errors
     /// As [`Topics::stage`].
     pub fn stage_blocking(&self, topic: &str, message: &[u8], level: Level) -> Result<Published, Error> {
+        self.with_room(|| self.stage(topic, message, level, |_| ())).map(|(published, ())| published)
+    }
+
+    /// Tries again while there is no room, for at most [`ROOM_WAIT_US_MAX`].
+    pub(super) fn with_room<R>(&self, mut work: impl FnMut() -> Result<R, Error>) -> Result<R, Error> {
         let clock = &self.shared.machine.clock;
         let deadline_us = clock.monotonic_us().saturating_add(ROOM_WAIT_US_MAX);
         loop {
-            match self.stage(topic, message, level, |_| ()) {
+            match work() {
                 Err(error) if error.is_busy() && clock.monotonic_us() < deadline_us => {
                     self.shared.wait_room()?
                 }
-                staged => return staged.map(|(published, ())| published),
+                worked => return worked,
             }
         }
     }

@@ -60,6 +60,7 @@ impl ReadOnlyCursor<'_> {
     ///
     /// # Errors
     /// Damage, with its place; a segment that was retired meanwhile cannot be opened.
+    #[expect(clippy::should_implement_trait, reason = "what it lends ends with the next call")]
     pub fn next(&mut self) -> Result<Option<(Position, Entry<'_>)>, Error> {
         if !self.find_record()? {
             return Ok(None);

@@ -32,8 +32,7 @@ pub(super) type Guard = Arc<dyn std::fmt::Debug + Send + Sync>;
 
 impl Topics {
     /// Opens the backlog in `dir`, creating it when absent. The caller holds the lock of the data directory; `guard`
-    /// keeps it for as long as any handle or cursor lives. `time_floor_us`: the newest time logged elsewhere, before
-    /// which no message is received.
+    /// keeps it for as long as any handle or cursor lives.
     ///
     /// # Errors
     /// Damage at or below the highest position known durable is reported with its place and nothing is opened.
@@ -45,7 +44,6 @@ impl Topics {
         machine: &Machine,
         dir: &Path,
         options: Options,
-        time_floor_us: u64,
         guard: Option<Guard>,
     ) -> Result<Topics, Error> {
         let options = options.checked()?;
@@ -58,7 +56,7 @@ impl Topics {
         };
         let disk = Arc::clone(&machine.disk);
         let (log, opened) = Log::open(disk, &*machine.rng, dir, &log_options, found.vouched(), Epoch(0))?;
-        let shared = shared(machine, dir, options, time_floor_us, (log, opened), found, guard)?;
+        let shared = shared(machine, dir, options, (log, opened), found, guard)?;
         let threads = shared.options.threads.then(|| Arc::new(Threads::start(&shared)));
         Ok(Topics { shared, threads })
     }
@@ -105,7 +103,6 @@ fn shared(
     machine: &Machine,
     dir: &Path,
     options: Options,
-    time_floor_us: u64,
     (log, opened): (Log, Opened),
     mut found: FoundIndexes,
     guard: Option<Guard>,
@@ -113,7 +110,7 @@ fn shared(
     let files: BTreeSet<SegmentId> = found.files.iter().map(|(id, _)| *id).collect();
     let (shelf, subscriptions) = shelve(&log, &options, &mut found)?;
     let last = opened.next_lsn.prev();
-    let time_us = opened.last_seen.time_us.max(time_floor_us).max(last_time_us(&shelf));
+    let time_us = opened.last_seen.time_us.max(last_time_us(&shelf));
     let start = Start {
         last,
         index: opened.next_index.saturating_sub(1),

@@ -68,7 +68,7 @@ impl Topics {
     /// # Errors
     /// `TooLarge`, `TooManySubscriptions`, and as [`Topics::publish`].
     pub fn commit(&self, name: &str, position: Position, level: Level) -> Result<(), Error> {
-        let recorded = self.stage_commit(name, position)?;
+        let recorded = self.with_room(|| self.stage_commit(name, position))?;
         self.settle(recorded, level)
     }
 
@@ -76,7 +76,7 @@ impl Topics {
     /// when the commit is safe.
     ///
     /// # Errors
-    /// As [`Topics::commit`]; nothing was noted.
+    /// As [`Topics::commit`], and busy; nothing was noted.
     pub fn stage_commit(&self, name: &str, position: Position) -> Result<Position, Error> {
         bounded("name", name.len(), SUBSCRIPTION_NAME_BYTES_MAX)?;
         let mut names = self.shared.subscriptions.names.lock();
@@ -104,15 +104,16 @@ impl Topics {
     /// # Errors
     /// As [`Topics::publish`].
     pub fn remove_subscription(&self, name: &str, level: Level) -> Result<bool, Error> {
-        let removed = {
+        let removed = self.with_room(|| {
             let mut names = self.shared.subscriptions.names.lock();
             if !names.contains_key(name) {
-                return Ok(false);
+                return Ok(None);
             }
             let removed = self.shared.stage_commit(name, None)?;
             names.remove(name);
-            removed.recorded
-        };
+            Ok(Some(removed.recorded))
+        })?;
+        let Some(removed) = removed else { return Ok(false) };
         self.settle(self.shared.position(removed), level)?;
         Ok(true)
     }

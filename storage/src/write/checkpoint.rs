@@ -14,14 +14,17 @@
 //! first next time.
 
 use super::core::Checkpoint;
-use super::dirty::last_versions;
+use super::dirty::{Cut, last_versions};
 use super::error::Error;
 use super::pipeline::Pipeline;
 use super::waiters::Sleeper;
+use std::sync::Arc;
+
 use crate::memory::EntryRef;
 use crate::mutants::{Bug, planted};
-use crate::record::{EntryFields, EntryKind, Lsn};
-use crate::table;
+use crate::record::{EntryFields, Lsn};
+use crate::structure::{Frozen, Hot};
+use crate::table::{self, TagChange};
 
 /// What one checkpoint did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,19 +45,20 @@ impl Pipeline {
     pub fn run_checkpoint(&self) -> Result<Option<Folded>, Error> {
         let _turn = self.checkpointer.lock();
         let began_us = self.clock.monotonic_us();
-        let (action, cut) = {
+        let (action, cut, tags, hidden) = {
             let mut inner = self.inner.lock();
             if inner.core.is_poisoned() {
                 return Err(Error::Poisoned { cause: inner.poison_cause.clone() });
             }
             let Some(action) = inner.core.begin_checkpoint() else { return Ok(None) };
-            (action, inner.dirty.freeze())
+            let cut = inner.dirty.freeze();
+            (action, cut, inner.dirty.marks.frozen_counts(), inner.dirty.marks.hidden())
         };
-        let folded = self.fold(&action, || last_versions(&cut));
+        let folded = self.fold(&action, &cut, &tags, &hidden);
         let succeeded = folded.is_ok();
         let mut inner = self.inner.lock();
         inner.core.end_checkpoint(succeeded, self.clock.monotonic_us());
-        let forgotten = if succeeded { inner.dirty.thaw() } else { Vec::new() };
+        let forgotten = succeeded.then(|| inner.dirty.thaw());
         let before = inner.core.positions().checkpoint_before;
         let sleepers = if succeeded { inner.crowded.take_all() } else { Vec::new() };
         drop(inner);
@@ -67,12 +71,19 @@ impl Pipeline {
         Ok(Some(Folded { through: action.through, rows, took_us, segments_retired }))
     }
 
-    fn fold(&self, action: &Checkpoint, last_versions: impl Fn() -> Vec<EntryRef>) -> Result<usize, Error> {
+    fn fold(
+        &self,
+        action: &Checkpoint,
+        cut: &Cut,
+        tags: &[TagChange],
+        hidden: &[(Box<[u8]>, Lsn)],
+    ) -> Result<usize, Error> {
         self.wait_durable(action.through)?;
         if planted(Bug::DropLogBeforeCheckpoint) {
             self.log.retire(action.through)?;
         }
-        let last = last_versions();
+        let last = last_versions(&cut.entries);
+        let structures = frozen_structures(cut, action.through);
         let position = table::CheckpointPosition {
             lsn: action.through,
             index: action.index,
@@ -81,10 +92,47 @@ impl Pipeline {
             time_us: action.time_us,
             hlc: action.hlc,
         };
-        self.table.checkpoint(&table::Checkpoint { position, entries: &last, cells: &[], drops: &[] })?;
+        self.table.checkpoint(&table::Checkpoint {
+            position,
+            entries: &last,
+            cells: &Cells(&structures),
+            drops: &[],
+            tags,
+            hidden: Some(hidden),
+        })?;
         self.set_checkpoint(action.through);
         self.memory.clean_all(last.iter());
-        Ok(last.len())
+        for (hot, frozen) in &structures {
+            hot.stored(cut.epoch, frozen.structure.lsn());
+        }
+        Ok(last.len() + structures.len())
+    }
+}
+
+/// The structures of a cut as they were at its end, by number, each once.
+fn frozen_structures(cut: &Cut, through: Lsn) -> Vec<(Arc<Hot>, Frozen)> {
+    let mut hots: Vec<&Arc<Hot>> = cut.structures.iter().collect();
+    hots.sort_unstable_by_key(|hot| hot.id());
+    hots.dedup_by_key(|hot| hot.id());
+    let frozen = |hot: &Arc<Hot>| Some((Arc::clone(hot), hot.frozen(cut.epoch, through)?));
+    hots.into_iter().filter_map(frozen).collect()
+}
+
+/// The cells of structures that differ from what is stored.
+struct Cells<'a>(&'a [(Arc<Hot>, Frozen)]);
+
+impl table::CellChanges for Cells<'_> {
+    fn each(
+        &self,
+        put: &mut dyn FnMut(&table::CellChange<'_>) -> Result<(), table::Error>,
+    ) -> Result<(), table::Error> {
+        let mut buffer = Vec::new();
+        for (hot, frozen) in self.0 {
+            frozen.structure.changed_cells(frozen.saved, |cell, bytes| {
+                table::put_sealed(hot.id(), cell, bytes, &mut buffer, put)
+            })?;
+        }
+        Ok(())
     }
 }
 
@@ -96,6 +144,6 @@ impl table::Change for EntryRef {
 
     fn fields(&self) -> Option<EntryFields<'_>> {
         let entry: &crate::memory::Entry = self;
-        (entry.kind() != EntryKind::Tombstone).then(|| entry.fields())
+        entry.kind().is_stored().then(|| entry.fields())
     }
 }

@@ -6,9 +6,83 @@
 
 use std::sync::Arc;
 
+use super::marks::Marks;
 use crate::memory::EntryRef;
+use crate::structure::Hot;
 
 const CHUNK_LEN: usize = 1024;
+
+/// Everything no checkpoint holds yet: versions of entries, structures, marks.
+///
+/// Structures are changed in place, so they are listed once an *epoch*, the time between two freezes; what a
+/// checkpoint stores of one is its state at the freeze, which [`Hot`] keeps aside.
+#[derive(Debug)]
+pub struct Dirty {
+    /// Versions of entries, in log order.
+    pub entries: DirtyList,
+    /// Tags and dependencies of those entries.
+    pub marks: Marks,
+    epoch: u64,
+    frozen: Vec<Arc<Hot>>,
+    open: Vec<Arc<Hot>>,
+}
+
+impl Default for Dirty {
+    fn default() -> Dirty {
+        Dirty {
+            entries: DirtyList::default(),
+            marks: Marks::default(),
+            // 0 means clean.
+            epoch: 1,
+            frozen: Vec::new(),
+            open: Vec::new(),
+        }
+    }
+}
+
+/// What one checkpoint folds.
+#[derive(Debug)]
+pub struct Cut {
+    /// Versions of entries.
+    pub entries: Vec<Arc<Vec<EntryRef>>>,
+    /// Structures that changed.
+    pub structures: Vec<Arc<Hot>>,
+    /// The epoch that ended.
+    pub epoch: u64,
+}
+
+impl Dirty {
+    /// The epoch changes belong to now.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// Lists a structure that changed for the first time in this epoch.
+    pub fn push_structure(&mut self, hot: Arc<Hot>) {
+        self.open.push(hot);
+    }
+
+    /// Ends the epoch. What an earlier failed checkpoint left is part of the cut.
+    pub fn freeze(&mut self) -> Cut {
+        let epoch = self.epoch;
+        self.epoch += 1;
+        self.frozen.append(&mut self.open);
+        self.marks.freeze();
+        Cut { entries: self.entries.freeze(), structures: self.frozen.clone(), epoch }
+    }
+
+    /// L2 holds the cut. What is returned is to be dropped outside of the lock.
+    pub fn thaw(&mut self) -> (Vec<Arc<Vec<EntryRef>>>, Vec<Arc<Hot>>) {
+        self.marks.thaw();
+        (self.entries.thaw(), std::mem::take(&mut self.frozen))
+    }
+
+    /// Every structure with changes that L2 does not hold; some twice.
+    pub fn structures(&self) -> impl Iterator<Item = &Arc<Hot>> {
+        self.frozen.iter().chain(&self.open)
+    }
+}
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -57,7 +131,7 @@ impl DirtyList {
 
 /// Sorts a cut by key and keeps the last version of each key.
 ///
-/// Cost: one pass for the common prefix, one sort of `(16 bytes of key, handle)`. Most comparisons
+/// Cost: one pass for the common prefix, one sort of `(16 bytes of key, place, handle)`. Most comparisons
 /// end in those sixteen bytes and never touch the entries.
 #[must_use]
 pub fn last_versions(cut: &[Arc<Vec<EntryRef>>]) -> Vec<EntryRef> {
@@ -70,15 +144,17 @@ pub fn last_versions(cut: &[Arc<Vec<EntryRef>>]) -> Vec<EntryRef> {
         });
     }
     let skip = shared.map_or(0, <[u8]>::len);
-    let mut order: Vec<(u128, &EntryRef)> =
-        cut.iter().flat_map(|chunk| chunk.iter()).map(|entry| (digit(&entry.key()[skip..]), entry)).collect();
-    // Unstable is fine: the position breaks ties between versions of a key.
-    order.sort_unstable_by(|(a, left), (b, right)| {
-        a.cmp(b).then_with(|| left.key().cmp(right.key())).then_with(|| left.lsn().cmp(&right.lsn()))
+    let entries = cut.iter().flat_map(|chunk| chunk.iter());
+    let mut order: Vec<(u128, u32, &EntryRef)> =
+        (0u32..).zip(entries).map(|(place, entry)| (digit(&entry.key()[skip..]), place, entry)).collect();
+    // Unstable is fine: the place in the list breaks ties between versions of a key. Positions cannot, since the
+    // operations of a batch share one.
+    order.sort_unstable_by(|(a, before, left), (b, after, right)| {
+        a.cmp(b).then_with(|| left.key().cmp(right.key())).then_with(|| before.cmp(after))
     });
     let mut last: Vec<EntryRef> = Vec::with_capacity(order.len());
     let mut newest: Option<(u128, &EntryRef)> = None;
-    for (number, entry) in order {
+    for (number, _, entry) in order {
         if let Some((before, replaced)) = newest
             && (before != number || replaced.key() != entry.key())
         {

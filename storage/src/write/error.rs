@@ -44,6 +44,12 @@ pub enum Error {
         #[source]
         source: op::Error,
     },
+    /// Log and L2 do not fit together, or a record does not fit the state it is applied to.
+    #[error("inconsistent: {what}")]
+    Inconsistent {
+        /// What does not fit.
+        what: String,
+    },
     /// The store has been closed.
     #[error("the store is closed")]
     Closed,

@@ -147,6 +147,12 @@ impl<F: Follower> Journal<F> {
         self.clock.wall_us().max(self.time_us.load(Ordering::Relaxed))
     }
 
+    /// No record from now on has an earlier time than this.
+    pub fn advance_time(&self, floor_us: u64) {
+        let time_us = self.inner.lock().core.advance_time(floor_us);
+        self.time_us.store(time_us, Ordering::Relaxed);
+    }
+
     /// Bytes a power cut would take now.
     #[must_use]
     pub fn unsynced_bytes(&self) -> u64 {
@@ -170,7 +176,7 @@ impl<F: Follower> Journal<F> {
     /// where no other record can come in between.
     ///
     /// # Errors
-    /// Nothing was staged: `Poisoned`, `Busy` (wait for [`Journal::room`]), `NoSpace`, `Log`.
+    /// Nothing was staged: `Poisoned`, `Busy` (wait until there is room), `NoSpace`, `Log`.
     pub fn stage<R>(
         &self,
         bytes: usize,

@@ -10,8 +10,11 @@ pub mod dirty;
 pub mod durable;
 pub mod error;
 pub mod journal;
+pub mod marks;
 pub mod pipeline;
 pub mod recovery;
+pub(crate) mod structures;
+mod view;
 pub mod waiters;
 
 #[cfg(test)]

@@ -17,14 +17,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::core::{Positions, Refusal, WriteCore};
-use super::dirty::DirtyList;
+use super::dirty::Dirty;
 use super::error::Error;
+use super::marks::Hidden;
+use super::view::StateView;
 use super::waiters::{Sleeper, Waiters};
 use crate::disk::Clock;
 use crate::log::Log;
 use crate::memory::Memory;
 use crate::record::{EntryFields, Lsn, Op, op};
 use crate::state::{self, View};
+use crate::structure::Structures;
 use crate::table::Table;
 
 /// Mean sync time above which a thread of its own syncs, in microseconds.
@@ -36,7 +39,7 @@ const FAST_SYNC_US: u64 = 300;
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) core: WriteCore,
-    pub(crate) dirty: DirtyList,
+    pub(crate) dirty: Dirty,
     /// Waiting for durability.
     pub(crate) waiters: Waiters,
     /// Waiting for room.
@@ -52,6 +55,8 @@ pub(crate) struct Inner {
 #[derive(Debug)]
 pub struct Pipeline {
     pub(crate) memory: Memory,
+    pub(crate) structures: Structures,
+    pub(crate) hidden: Hidden,
     pub(crate) table: Table,
     pub(crate) log: Log,
     pub(crate) clock: Arc<dyn Clock>,
@@ -81,29 +86,22 @@ pub(crate) struct Now {
     pub(crate) monotonic_us: u64,
 }
 
-/// Writes through to memory and remembers what became dirty.
-struct LiveView<'a> {
-    memory: &'a Memory,
-    inner: &'a mut Inner,
-    monotonic_us: u64,
-}
-
-impl View for LiveView<'_> {
-    fn write(&mut self, key: &[u8], fields: &EntryFields<'_>) {
-        let applied = self.memory.apply(key, fields);
-        self.inner.core.add_dirty(applied.entry.allocated_bytes(), self.monotonic_us);
-        self.inner.dirty.push(applied.entry);
-    }
+/// Where state lives: what [`StateView`] writes through to.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) memory: Memory,
+    pub(crate) structures: Structures,
+    pub(crate) hidden: Hidden,
+    pub(crate) table: Table,
 }
 
 impl Pipeline {
     pub(crate) fn new(
-        memory: Memory,
-        table: Table,
+        parts: State,
         log: Log,
         clock: Arc<dyn Clock>,
         core: WriteCore,
-        dirty: DirtyList,
+        dirty: Dirty,
     ) -> Pipeline {
         let Positions { written, durable, checkpoint, .. } = core.positions();
         let inner = Inner {
@@ -115,8 +113,11 @@ impl Pipeline {
             sync_thread_idle: false,
             poison_cause: String::new(),
         };
+        let State { memory, structures, hidden, table } = parts;
         Pipeline {
             memory,
+            structures,
+            hidden,
             table,
             log,
             clock,
@@ -214,9 +215,35 @@ impl Pipeline {
     pub(crate) fn stage(&self, inner: &mut Inner, now: Now, op: &Op<'_>) -> Lsn {
         let (lsn, body) = inner.core.stage();
         op::encode_into(0, op, body);
-        let monotonic_us = now.monotonic_us;
-        state::apply(lsn, op, &mut LiveView { memory: &self.memory, inner, monotonic_us });
+        let mut view = self.view(inner);
+        let applied = state::apply(lsn, op, &mut view);
+        let dirty_bytes = view.dirty_bytes;
+        inner.core.add_dirty(dirty_bytes, now.monotonic_us);
+        if let Err(error) = applied {
+            // The record is in the batch and the state does not follow it: nothing may be promised any more.
+            inner.core.poison();
+            inner.poison_cause = error.to_string();
+        }
         lsn
+    }
+
+    /// Writes a version to memory that no record stands for; a checkpoint takes the key's row away.
+    pub(crate) fn write_unlogged(&self, inner: &mut Inner, now: Now, key: &[u8], fields: &EntryFields<'_>) {
+        let mut view = self.view(inner);
+        view.write(key, fields);
+        let dirty_bytes = view.dirty_bytes;
+        inner.core.add_dirty(dirty_bytes, now.monotonic_us);
+    }
+
+    fn view<'a>(&'a self, inner: &'a mut Inner) -> StateView<'a> {
+        StateView {
+            memory: &self.memory,
+            structures: &self.structures,
+            hidden: &self.hidden,
+            table: &self.table,
+            dirty: &mut inner.dirty,
+            dirty_bytes: 0,
+        }
     }
 
     /// Makes `lsn` and everything before it *written*: one write() for everything staged. Returns at

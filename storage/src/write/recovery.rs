@@ -4,14 +4,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::core::{Bounds, Start, WriteCore};
-use super::dirty::DirtyList;
+use super::dirty::Dirty;
 use super::error::Error;
-use super::pipeline::Pipeline;
+use super::marks::Hidden;
+use super::pipeline::{Pipeline, State};
+use super::view::StateView;
 use crate::disk::{Clock, Disk, Rng};
 use crate::log::{self, Log};
 use crate::memory::{self, Memory};
-use crate::record::{EntryFields, Lsn, Records};
-use crate::state::{self, View};
+use crate::record::{Lsn, Records};
+use crate::state;
+use crate::structure::Structures;
 use crate::table::{self, Table};
 
 /// The machine a store runs on.
@@ -32,6 +35,8 @@ pub struct Parts {
     pub bounds: Bounds,
     /// Of L1.
     pub memory: memory::Options,
+    /// Bytes of structures in memory above which clean ones leave.
+    pub structures_bytes: u64,
     /// Of L2.
     pub table: table::Options,
     /// Of the log.
@@ -53,21 +58,6 @@ pub struct Recovered {
     pub took_us: u64,
 }
 
-/// Replays into memory; everything replayed is dirty.
-struct ReplayView<'a> {
-    memory: &'a Memory,
-    dirty: &'a mut DirtyList,
-    dirty_bytes: u64,
-}
-
-impl View for ReplayView<'_> {
-    fn write(&mut self, key: &[u8], fields: &EntryFields<'_>) {
-        let applied = self.memory.apply(key, fields);
-        self.dirty_bytes += applied.entry.allocated_bytes();
-        self.dirty.push(applied.entry);
-    }
-}
-
 /// Opens the store under `dir`, creating what is missing. The caller holds the directory's lock.
 pub fn recover(machine: &Machine, dir: &Path, parts: &Parts) -> Result<(Pipeline, Recovered), Error> {
     let began_us = machine.clock.monotonic_us();
@@ -82,9 +72,21 @@ pub fn recover(machine: &Machine, dir: &Path, parts: &Parts) -> Result<(Pipeline
         position.lsn,
         position.epoch,
     )?;
-    let memory = Memory::new(&parts.memory);
-    let mut dirty = DirtyList::default();
-    let mut view = ReplayView { memory: &memory, dirty: &mut dirty, dirty_bytes: 0 };
+    let state = State {
+        memory: Memory::new(&parts.memory),
+        structures: Structures::new(parts.structures_bytes),
+        hidden: Hidden::default(),
+        table,
+    };
+    let mut dirty = recall(&state)?;
+    let mut view = StateView {
+        memory: &state.memory,
+        structures: &state.structures,
+        hidden: &state.hidden,
+        table: &state.table,
+        dirty: &mut dirty,
+        dirty_bytes: 0,
+    };
     let mut start = Start {
         last: position.lsn,
         index: position.index,
@@ -104,13 +106,27 @@ pub fn recover(machine: &Machine, dir: &Path, parts: &Parts) -> Result<(Pipeline
         log: opened,
         took_us: machine.clock.monotonic_us().saturating_sub(began_us),
     };
-    let pipeline = Pipeline::new(memory, table, log, Arc::clone(&machine.clock), core, dirty);
+    let pipeline = Pipeline::new(state, log, Arc::clone(&machine.clock), core, dirty);
     pipeline.seed_time(start.time_us);
     Ok((pipeline, recovered))
 }
 
+/// The dirty state of a store without replayed records: what L2 knows of marks and hidden tags.
+fn recall(state: &State) -> Result<Dirty, Error> {
+    let mut dirty = Dirty::default();
+    let snapshot = state.table.snapshot();
+    if snapshot.has_marks()? {
+        dirty.marks.set_any();
+    }
+    for (tag, lsn) in snapshot.hidden_tags()? {
+        dirty.marks.recall_hidden(&tag, lsn);
+        state.hidden.insert(&tag, lsn);
+    }
+    Ok(dirty)
+}
+
 /// Applies every record above the checkpoint; moves `start` to the end of the log.
-fn replay(log: &Log, start: &mut Start, view: &mut ReplayView<'_>) -> Result<u64, Error> {
+fn replay(log: &Log, start: &mut Start, view: &mut StateView<'_>) -> Result<u64, Error> {
     let mut records = 0;
     let mut reader = log.reader(start.checkpoint.plus(1));
     while let Some(frame) = reader.next_frame()? {
@@ -119,7 +135,7 @@ fn replay(log: &Log, start: &mut Start, view: &mut ReplayView<'_>) -> Result<u64
         for record in Records::new(frame.body) {
             let record = record.map_err(|source| Error::Record { after: lsn.prev(), source })?;
             if lsn > start.checkpoint {
-                state::apply(lsn, &record.op, view);
+                state::apply(lsn, &record.op, view)?;
                 records += 1;
             }
             lsn = lsn.plus(1);

@@ -128,6 +128,10 @@ pub enum OperationName {
     Mixed,
     /// `put` at level `strong`.
     StrongPut,
+    /// The RPC `echo`, as the Python client sends it.
+    Echo,
+    /// An RPC of ten built-in commands in three levels.
+    Graph,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -156,6 +160,9 @@ impl Load {
             seed: self.seed.unwrap_or_else(random::fresh_seed),
             replies_in_order: !self.any_id,
         };
+        if plan.operation == Operation::Graph && plan.target.transport == Transport::Redis {
+            return Err("--op graph: a Redis has no command graphs".to_owned());
+        }
         if self.keys == 0 || self.keys > u64::from(u32::MAX) {
             return Err(format!("--keys {} is not in 1..=4294967295", self.keys));
         }
@@ -173,6 +180,8 @@ impl Load {
             OperationName::Get => Operation::Get,
             OperationName::Put | OperationName::StrongPut => Operation::Put,
             OperationName::Mixed => Operation::Mixed { read_ratio: self.read_ratio },
+            OperationName::Echo => Operation::Echo,
+            OperationName::Graph => Operation::Graph,
         })
     }
 

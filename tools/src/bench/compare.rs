@@ -10,7 +10,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use super::arguments::{Compare, Load, Peer};
-use super::plan::{Limit, Operation, Plan, Target, Transport};
+use super::plan::{Limit, Plan, Target, Transport};
 use super::{round, show::Row};
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Format, grouped};
@@ -86,7 +86,7 @@ impl OurServer {
             compare.url.as_ref().or(child.as_ref().map(|child| &child.url)).expect("one of the two is there");
         let ours = OurServer { target: Target::parse(url).map_err(Failure::usage)?, child };
         let plan = ours.plan(&compare.load, Transport::Tcp, 1)?;
-        if compare.load.preload || plan.operation != Operation::Put {
+        if compare.load.preload || plan.operation.reads() {
             round::preload(&plan)?;
         }
         Ok(ours)
@@ -191,7 +191,7 @@ fn redis(compare: &Compare, plan: &Plan, scratch: &Path) -> Result<PeerServer, F
         .or(child.as_ref().map(|child| &child.url))
         .expect("one of the two is there");
     let plan = Plan { target: Target::parse(url).map_err(Failure::usage)?, ..plan.clone() };
-    if plan.operation != Operation::Put {
+    if plan.operation.reads() {
         round::preload(&plan)?;
     }
     Ok(PeerServer { plan, child })

@@ -63,7 +63,7 @@ impl<'a> Driver<'a> {
             shared,
             links,
             keys,
-            get: Template::get(plan),
+            get: Template::asking(plan),
             put: Template::put(plan),
             letters,
             measured: Measured::new(),
@@ -196,7 +196,7 @@ impl<'a> Driver<'a> {
         let id = link.begin(start);
         let key = self.keys.next();
         let reads = match self.shared.plan.operation {
-            Operation::Get => true,
+            Operation::Get | Operation::Echo | Operation::Graph => true,
             Operation::Put => false,
             Operation::Mixed { read_ratio } => self.keys.fraction() < read_ratio,
         };

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::plan::{Level, Plan, Transport};
+use super::plan::{Level, Operation, Plan, Transport};
 
 /// Digits of the id in `u`; ids start again after 10^8, far beyond any pipeline.
 pub const ID_DIGITS: usize = 8;
@@ -25,6 +25,37 @@ pub struct Template {
 }
 
 impl Template {
+    /// The request of the plan that stores nothing.
+    pub fn asking(plan: &Plan) -> Template {
+        match plan.operation {
+            Operation::Echo => Template::echo(plan),
+            Operation::Graph => Template::graph(plan),
+            _ => Template::get(plan),
+        }
+    }
+
+    /// An echo of a small object that holds the key, with every default spelled out as the Python client does.
+    fn echo(plan: &Plan) -> Template {
+        let identifier = identifier(plan);
+        if plan.target.transport == Transport::Redis {
+            let key = format!("{NAMESPACE}:{identifier}");
+            return Template::resp(&[b"ECHO", key.as_bytes()], identifier.len() - 4, None);
+        }
+        let argument = format!(r#"{{"identifier":"{identifier}"}}"#);
+        Template::json(plan.target.transport, &rpc(&[command("echo", "echo", &argument)]))
+    }
+
+    /// Ten commands in three levels: five, three that refer to them, two that refer to those.
+    fn graph(plan: &Plan) -> Template {
+        let first = format!(r#"{{"identifier":"{}"}}"#, identifier(plan));
+        let mut commands = vec![command("a0", "echo", &first)];
+        commands.extend((1..5).map(|n| command(&format!("a{n}"), "echo", &n.to_string())));
+        commands
+            .extend((0..3).map(|n| command(&format!("b{n}"), "echos", &format!(r#""a{n}","a{}""#, n + 1))));
+        commands.extend((0..2).map(|n| command(&format!("c{n}"), "echo", &format!(r#""b{n}""#))));
+        Template::json(plan.target.transport, &rpc(&commands))
+    }
+
     /// A get, as long as the guide's own example when keys have their default length.
     pub fn get(plan: &Plan) -> Template {
         let identifier = identifier(plan);
@@ -121,6 +152,21 @@ impl Template {
             mask(&mut frame[from..]);
         }
     }
+}
+
+/// An RPC request of these commands.
+fn rpc(commands: &[String]) -> String {
+    format!(
+        r#"{{"role":"rpc","cmds":[{}],"u":"b--{}","return_intermediate_results":false,"intermediate_result_callback_topic":null,"include_execution_summary":false,"debug_mode":false}}"#,
+        commands.join(","),
+        "0".repeat(ID_DIGITS)
+    )
+}
+
+fn command(name: &str, fun: &str, args: &str) -> String {
+    format!(
+        r#"{{"name":"{name}","fun":"{fun}","args":[{args}],"kwargs":{{}},"locs":[],"function_id":null,"version_constraint":null,"target_cluster":null,"routing_topic":null}}"#
+    )
 }
 
 /// A pong with the payload of the ping it answers.
@@ -232,6 +278,19 @@ mod tests {
         let payload = &mut masked[8..];
         mask(payload);
         assert_eq!(payload, &plain[4..]);
+    }
+
+    #[test]
+    fn rpc_requests() {
+        for (operation, commands) in [(Operation::Echo, 1), (Operation::Graph, 10)] {
+            let plan = Plan { operation, ..plan("tcp://127.0.0.1:1") };
+            let mut out = Vec::new();
+            Template::asking(&plan).append(12, 34, b"", &mut out);
+            let request: serde_json::Value = serde_json::from_slice(&out[4..]).unwrap();
+            assert_eq!((&request["role"], &request["u"]), (&"rpc".into(), &"b--00000012".into()));
+            assert_eq!(request["cmds"].as_array().unwrap().len(), commands);
+            assert_eq!(request["cmds"][0]["args"][0]["identifier"], "key:0000000000034");
+        }
     }
 
     #[test]

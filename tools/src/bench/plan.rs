@@ -68,7 +68,20 @@ impl Target {
 pub enum Operation {
     Get,
     Put,
-    Mixed { read_ratio: f64 },
+    Mixed {
+        read_ratio: f64,
+    },
+    /// The RPC `echo`.
+    Echo,
+    /// An RPC of ten commands in three levels.
+    Graph,
+}
+
+impl Operation {
+    /// Whether keys must be there before it is measured.
+    pub fn reads(self) -> bool {
+        matches!(self, Operation::Get | Operation::Mixed { .. })
+    }
 }
 
 /// The `consistency_level` of writes.
@@ -137,6 +150,8 @@ impl Plan {
             (Operation::Put, Level::Eventual) => "put",
             (Operation::Put, Level::Strong) => "strong-put",
             (Operation::Mixed { .. }, _) => "mixed",
+            (Operation::Echo, _) => "echo",
+            (Operation::Graph, _) => "graph",
         }
     }
 

@@ -120,6 +120,10 @@ fn resp(bytes: &[u8]) -> Result<Option<(Reply<'_>, usize)>, Fault> {
 /// How a reply of ours begins; anything else takes the slow path.
 const HEAD: &[u8] = br#"{"role":"cache-response","u":"b--"#;
 const STATUS: &[u8] = br#""status":""#;
+/// How an RPC reply of ours begins.
+const RPC_HEAD: &[u8] = br#"{"role":"rpc-response","u":"b--"#;
+/// What follows the id of one that succeeded.
+const RPC_RESULT: &[u8] = br#"","r":{"#;
 
 fn answer<'a>(payload: &'a [u8], status_at: &mut usize) -> Reply<'a> {
     let (verdict, id) = quick(payload, status_at).unwrap_or_else(|| slow(payload));
@@ -129,6 +133,10 @@ fn answer<'a>(payload: &'a [u8], status_at: &mut usize) -> Reply<'a> {
 /// Finds `status` before the first nested object, where nothing else can look like it: inside a
 /// string its quotes would be escaped. `status_at` was found that way in an earlier reply.
 fn quick(payload: &[u8], status_at: &mut usize) -> Option<(Verdict, Option<u32>)> {
+    if let Some((id, rest)) = payload.strip_prefix(RPC_HEAD).and_then(|rest| rest.split_at_checked(ID_DIGITS))
+    {
+        return rest.starts_with(RPC_RESULT).then_some((Verdict::Hit, Some(parse_id(id)?)));
+    }
     let id = parse_id(payload.strip_prefix(HEAD)?.get(..ID_DIGITS)?)?;
     let there = payload.get(*status_at..).and_then(|rest| rest.strip_prefix(STATUS));
     let word = match there {
@@ -162,10 +170,13 @@ fn slow(payload: &[u8]) -> (Verdict, Option<u32>) {
     struct Envelope {
         u: Option<String>,
         status: Option<String>,
+        /// Of an RPC; null where it failed.
+        r: Option<serde::de::IgnoredAny>,
     }
     let Ok(envelope) = serde_json::from_slice::<Envelope>(payload) else { return (Verdict::Error, None) };
     let id = envelope.u.as_deref().and_then(|u| parse_id(u.strip_prefix("b--")?.as_bytes()));
-    (envelope.status.map_or(Verdict::Error, |status| verdict_of(status.as_bytes())), id)
+    let called = if envelope.r.is_some() { Verdict::Hit } else { Verdict::Error };
+    (envelope.status.map_or(called, |status| verdict_of(status.as_bytes())), id)
 }
 
 #[cfg(test)]
@@ -200,6 +211,16 @@ mod tests {
         assert_eq!(read(Transport::Tcp, &framed(hidden)), (Verdict::Error, Some(42)));
         assert_eq!(read(Transport::Tcp, &framed("{}")), (Verdict::Error, None));
         assert_eq!(read(Transport::Tcp, &framed("nonsense")), (Verdict::Error, None));
+    }
+
+    #[test]
+    fn rpc_replies() {
+        let good = r#"{"role":"rpc-response","u":"b--00000042","r":{"n":1},"error":null}"#;
+        assert_eq!(read(Transport::Tcp, &framed(good)), (Verdict::Hit, Some(42)));
+        let other_order = r#"{"r":{"n":1},"u":"b--00000042"}"#;
+        assert_eq!(read(Transport::Tcp, &framed(other_order)), (Verdict::Hit, Some(42)));
+        let failed = r#"{"role":"rpc-response","u":"b--00000042","r":null,"error":{"code":1001}}"#;
+        assert_eq!(read(Transport::Tcp, &framed(failed)), (Verdict::Error, Some(42)));
     }
 
     #[test]

@@ -64,8 +64,44 @@ struct Options<'a> {
     timeout_ms: Option<u64>,
 }
 
+/// An RPC, as a server would type it.
+#[derive(Deserialize)]
+struct Rpc<'a> {
+    u: &'a str,
+    #[serde(borrow)]
+    cmds: Vec<Command<'a>>,
+    return_intermediate_results: Option<bool>,
+    include_execution_summary: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Command<'a> {
+    name: &'a str,
+    fun: &'a str,
+    #[serde(borrow)]
+    args: &'a RawValue,
+    #[serde(borrow)]
+    kwargs: &'a RawValue,
+    locs: Vec<&'a str>,
+    function_id: Option<&'a str>,
+    version_constraint: Option<&'a str>,
+}
+
+fn parse_rpc(request: &[u8]) -> bool {
+    let Ok(request) = serde_json::from_slice::<Rpc>(request) else { return false };
+    for command in &request.cmds {
+        black_box((command.name, command.fun, command.args.get(), command.kwargs.get(), command.locs.len()));
+        black_box((command.function_id, command.version_constraint));
+    }
+    black_box((request.u, request.return_intermediate_results, request.include_execution_summary));
+    true
+}
+
 /// Parses as a server must, and lets the compiler drop none of it. False for anything else.
 fn parse(request: &[u8]) -> bool {
+    if request.starts_with(br#"{"role":"rpc","#) {
+        return parse_rpc(request);
+    }
     let Ok(request) = serde_json::from_slice::<Request>(request) else { return false };
     black_box((request.role, request.u, request.operation, request.value.map(RawValue::get)));
     black_box((request.key.namespace, request.key.identifier, request.key.version));

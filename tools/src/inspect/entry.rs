@@ -61,7 +61,7 @@ impl Entry {
 
 fn from_tail(key: &Key, entry: &TailEntry, durable: Lsn) -> Result<Shown, Failure> {
     let fields = EntryFields {
-        kind: mpreg_storage::record::EntryKind::Value,
+        kind: entry.kind,
         lsn: entry.lsn,
         created_us: entry.created_us,
         expires_us: entry.expires_us,

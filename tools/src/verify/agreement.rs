@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use mpreg_storage::record::{Lsn, Op};
+use mpreg_storage::record::{Lsn, Op, StructureHead};
+use mpreg_storage::state::Place;
 use mpreg_storage::table::Snapshot;
 
 use crate::failure::Failure;
@@ -30,13 +31,33 @@ enum Said {
 impl Agreement {
     /// One record at or below the checkpoint, in order.
     pub fn take(&mut self, lsn: Lsn, op: &Op<'_>) {
+        for (part, op) in (0u16..).zip(op.parts()) {
+            self.take_part(Place { lsn, part }, &op);
+        }
+    }
+
+    fn take_part(&mut self, place: Place, op: &Op<'_>) {
+        let Some(key) = op.key() else { return };
+        let lsn = place.lsn;
         let said = match op {
             Op::Put(put) => Said::Put { lsn, digest: digest(put.value, put.expires_us) },
+            Op::Update(update) => Said::Put { lsn, digest: digest(update.value, update.expires_us) },
+            Op::Change(change) if change.id == 0 => {
+                let head = StructureHead { family: change.family, id: place.structure_id() };
+                Said::Put { lsn, digest: digest(&head.encode(), change.expires_us) }
+            }
+            // Members are in cells; the entry stays as it is.
+            Op::Change(_) => return,
+            // The value it belongs to may be in a record that is gone.
+            Op::Touch(_) => {
+                self.newest.remove(key);
+                return;
+            }
             _ => Said::Gone { lsn },
         };
-        match self.newest.get_mut(op.key()) {
+        match self.newest.get_mut(key) {
             Some(known) => *known = said,
-            None => drop(self.newest.insert(op.key().into(), said)),
+            None => drop(self.newest.insert(key.into(), said)),
         }
     }
 

@@ -333,3 +333,38 @@ fn m_the_last_segment_is_missing_and_a_footer_or_checkpoint_told() {
     // Without a checkpoint nothing is left that knew of it: the rest is a legal log.
     serves(&disk, 'C', &written[..2 * PER_SEGMENT as usize]);
 }
+
+#[test]
+fn n_the_last_segment_is_missing_and_a_prepared_file_told() {
+    let (disk, written) = stopped(2 * PER_SEGMENT as usize + 1, 0);
+    let (log, _) = open(&disk, 0);
+    // What opening began, and the file made beside it.
+    let begun = log.shared.segments.lock().back().unwrap().header.id.0;
+    log.prepare().unwrap();
+    drop(log);
+    assert_eq!(read_all(&open(&disk.crash_image(&CrashSpec::EVERYTHING), 0).0), written);
+    disk.remove(&segment_path(begun)).unwrap();
+    let ops = disk.op_count();
+    match try_open(&disk, 0) {
+        Err(Error::Missing { expected, found: None }) => assert_eq!(expected, Lsn(2 * PER_SEGMENT + 1)),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(disk.op_count(), ops, "a refused log is left as it is");
+}
+
+/// Rolling, retiring and a crash at any point of it never leave a note about a file that is rightly gone.
+#[test]
+fn n_a_note_never_outlives_what_it_names() {
+    let disk = SimDisk::new();
+    let (log, _) = open(&disk, 0);
+    for _ in 0..4 {
+        log.prepare().unwrap();
+        (0..PER_SEGMENT).for_each(|_| _ = append(&log, 1, 100));
+        log.sync().unwrap();
+        log.retire(log.written()).unwrap();
+        for spec in [CrashSpec::NOTHING, CrashSpec::EVERYTHING] {
+            let first = log.usage().first_lsn.0;
+            try_open(&disk.crash_image(&spec), first - 1).unwrap();
+        }
+    }
+}

@@ -12,20 +12,30 @@
 //!
 //! ```text
 //! admit ──> queued ──> evict picks it                       (gone, the table removes it)
-//!             │  └──> replace: overwritten, keeps its place; dirty, so evict drops it from the queue,
-//!             │                                             and admit follows when it is clean again
+//!             │  └──> replace: overwritten; dirty, so evict drops it from the queue, if not the policy at once,
+//!             │                and admit follows when it is clean again
 //!             └─────> forget: removed for another reason
 //! ```
 //!
-//! To add a policy: one file, one [`PolicyKind`], one arm in [`PolicyKind::build`]; the shared tests below
-//! run it with the others.
+//! To add a policy: one file, one [`PolicyKind`] with its name, one arm in [`Common::build`]; the shared tests below
+//! run it with the others. A policy that weighs entries is a [`ranked::Ranking`], some twenty lines.
 
+pub(super) mod adaptive;
+mod cost;
+mod dependency;
+mod dependents;
 mod ghost;
+mod kind;
+mod lfu;
 mod lru;
 mod queue;
+mod ranked;
 mod s3fifo;
+mod s4lru;
 #[cfg(all(test, not(loom)))]
 mod tests;
+mod ttl;
+mod tuning;
 
 use std::fmt::Debug;
 
@@ -34,36 +44,8 @@ use super::hash::Fragment;
 use super::index::{Index, Resident};
 use queue::Queue;
 
-/// The policies an operator can choose from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum PolicyKind {
-    /// Three first-in-first-out queues: newcomers, proven entries, and ghosts of the recently evicted. Scans pass
-    /// through without hurting. Source: "FIFO queues are all you need for cache eviction", SOSP 2023; ours differs
-    /// as `s3fifo.rs` says.
-    #[default]
-    S3Fifo,
-    /// Least recently used, exact to 16 ms.
-    Lru,
-}
-
-impl PolicyKind {
-    /// Reads beyond this heat tell the policy nothing more, so readers stop writing it.
-    pub(super) fn heat_max(self) -> u8 {
-        match self {
-            PolicyKind::S3Fifo => s3fifo::HEAT_MAX,
-            PolicyKind::Lru => 0,
-        }
-    }
-
-    /// One shard's instance.
-    pub(super) fn build(self, scale: Scale) -> Box<dyn Policy> {
-        match self {
-            PolicyKind::S3Fifo => Box::new(s3fifo::S3Fifo::new(scale)),
-            PolicyKind::Lru => Box::new(lru::Lru::new()),
-        }
-    }
-}
+pub(super) use kind::Common;
+pub use kind::PolicyKind;
 
 /// What an entry weighs in the bound that evicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +73,7 @@ pub(super) trait Policy: Send + Debug {
     /// A clean entry that stands in no queue may be evicted from now on. Must put it into a queue.
     fn admit(&mut self, index: &Index, fragment: Fragment, entry: &Entry);
 
-    /// A queued entry was overwritten; `new` has taken over its queue and heat already. Mind the weights.
+    /// A queued entry was overwritten; `new`, dirty, has taken over its queue and heat already. Mind the weights.
     fn replace(&mut self, old: &Entry, new: &Entry);
 
     /// A queued entry left the table for another reason. Its node may stay, but must not count.

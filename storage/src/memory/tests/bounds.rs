@@ -12,11 +12,9 @@ fn fill(memory: &Memory, number: u64, value: &[u8]) -> bool {
     memory.fill(memory.fill_token(&key(number)), &key(number), &fields(1, value))
 }
 
-const POLICIES: [PolicyKind; 2] = [PolicyKind::S3Fifo, PolicyKind::Lru];
-
 #[test]
 fn clean_bytes_stay_within_the_bound() {
-    for policy in POLICIES {
+    for policy in PolicyKind::ALL {
         let memory = Memory::new(&Options { bytes_max: 100_000, shards: 4, policy, ..Options::default() });
         let mut chance = Chance(1);
         for number in 0..20_000 {
@@ -32,7 +30,7 @@ fn clean_bytes_stay_within_the_bound() {
 
 #[test]
 fn dirty_entries_are_never_evicted() {
-    for policy in POLICIES {
+    for policy in PolicyKind::ALL {
         let memory = Memory::new(&Options { bytes_max: 20_000, shards: 4, policy, ..Options::default() });
         let written: Vec<EntryRef> =
             (0..500).map(|number| memory.apply(&key(number), &fields(number, b"1")).entry).collect();
@@ -51,7 +49,7 @@ fn dirty_entries_are_never_evicted() {
 
 #[test]
 fn an_overwritten_queued_entry_is_pinned_until_clean() {
-    for policy in POLICIES {
+    for policy in PolicyKind::ALL {
         let memory = Memory::new(&Options { bytes_max: 1 << 20, shards: 1, policy, ..Options::default() });
         fill(&memory, 1, b"old");
         let written = memory.apply(&key(1), &fields(5, b"new")).entry;
@@ -66,7 +64,7 @@ fn an_overwritten_queued_entry_is_pinned_until_clean() {
 
 #[test]
 fn an_entry_bound_counts_entries() {
-    for policy in POLICIES {
+    for policy in PolicyKind::ALL {
         let memory = Memory::new(&Options { entries_max: 100, shards: 1, policy, ..Options::default() });
         for number in 0..1000 {
             fill(&memory, number, b"1");

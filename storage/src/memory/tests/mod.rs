@@ -1,5 +1,6 @@
 //! Behaviour of the whole room: against a model, under threads, and at its bounds.
 
+mod adaptive;
 mod bounds;
 mod model;
 mod stress;

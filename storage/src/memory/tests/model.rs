@@ -103,8 +103,10 @@ impl Model {
         let folded: Vec<EntryRef> = self.dirty.drain(..count).collect();
         for entry in &folded {
             match entry.kind() {
-                EntryKind::Value => self.checkpoint.insert(entry.key().to_vec(), entry.lsn().0),
-                EntryKind::Tombstone => self.checkpoint.remove(entry.key()),
+                EntryKind::Value | EntryKind::Structure => {
+                    self.checkpoint.insert(entry.key().to_vec(), entry.lsn().0)
+                }
+                EntryKind::Tombstone | EntryKind::Volatile => self.checkpoint.remove(entry.key()),
             };
         }
         self.memory.clean_all(&folded);
@@ -139,7 +141,7 @@ impl Model {
 
 #[test]
 fn memory_agrees_with_the_model() {
-    for policy in [PolicyKind::S3Fifo, PolicyKind::Lru] {
+    for policy in PolicyKind::ALL {
         for (seed, bytes_max, shards) in [(11, 1 << 20, 4), (12, 12_000, 1), (13, 12_000, 8), (14, 2_000, 2)]
         {
             println!("policy={policy:?} seed={seed} bytes_max={bytes_max} shards={shards}");

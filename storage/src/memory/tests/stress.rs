@@ -112,7 +112,7 @@ impl World {
 
 #[test]
 fn readers_never_see_a_key_go_back() {
-    for (seed, policy) in [(1, PolicyKind::S3Fifo), (2, PolicyKind::Lru)] {
+    for (seed, policy) in [(1, PolicyKind::Adaptive), (2, PolicyKind::Lru), (3, PolicyKind::CostBased)] {
         println!("seed={seed} policy={policy:?}");
         let options = Options { bytes_max: 20_000, shards: 8, policy, ..Options::default() };
         let world = World {

@@ -145,7 +145,7 @@ fn cells_are_kept_by_structure_and_dropped_in_chunks() {
     cells.push(CellChange { id: 8, subkey: b"a", value: Some(b"kept") });
     let step = |lsn, cells: &[CellChange<'_>], drops: &[u64]| {
         let batch: Checkpoint<'_, EntryChange<'_>> =
-            Checkpoint { position: at(lsn), entries: &[], cells, drops };
+            Checkpoint { position: at(lsn), entries: &[], cells: &cells, drops, tags: &[], hidden: None };
         table.checkpoint(&batch).unwrap();
         let stats = table.stats().unwrap();
         (stats.cells, stats.drops)

@@ -68,7 +68,14 @@ fn write_the_golden_file() {
     let entries = entries();
     let cells = [CellChange { id: 7, subkey: b"sub", value: Some(b"cell") }];
     table
-        .checkpoint(&Checkpoint { position: position(), entries: &entries, cells: &cells, drops: &[] })
+        .checkpoint(&Checkpoint {
+            position: position(),
+            entries: &entries,
+            cells: &cells,
+            drops: &[],
+            tags: &[],
+            hidden: None,
+        })
         .unwrap();
     table.close().unwrap();
     let golden = OsDisk.open(&golden_path(), OpenMode::Create).unwrap();

@@ -102,7 +102,7 @@ fn at(lsn: u64) -> CheckpointPosition {
 }
 
 fn checkpoint_of(lsn: u64, batch: &Batch) -> Checkpoint<'_, (Vec<u8>, Option<Version>)> {
-    Checkpoint { position: at(lsn), entries: batch, cells: &[], drops: &[] }
+    Checkpoint { position: at(lsn), entries: batch, cells: &[], drops: &[], tags: &[], hidden: None }
 }
 
 /// Checkpoints `batch` at `lsn`.

@@ -1,8 +1,16 @@
 //! Tests of the room as a whole, on the faulty disk.
 
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
 mod basics;
+mod crash;
+mod damage;
+mod faults;
+mod golden;
 mod limits;
+mod model;
 mod retention;
+mod threads;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,7 +49,7 @@ impl Life {
     pub fn on(disk: &SimDisk, clock: &Arc<SimClock>, options: Options) -> Result<Life, Error> {
         let rng = Arc::new(SimRng::new(disk.op_count().wrapping_add(77)));
         let machine = Machine { disk: Arc::new(disk.clone()), clock: clock.clone(), rng };
-        let topics = Topics::open(&machine, Path::new(DIR), options, 0, None)?;
+        let topics = Topics::open(&machine, Path::new(DIR), options, None)?;
         Ok(Life { disk: disk.clone(), clock: Arc::clone(clock), topics })
     }
 

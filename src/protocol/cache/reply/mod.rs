@@ -4,16 +4,38 @@
 //!
 //! ```text
 //! role u timestamp version operation status success operation_id
-//! [cache_level] [durability] [entry] [performance] [error_message error_code] intermediate_results
+//! [cache_level] [durability] [entry] [performance] [error_message error_code] [constraint_violations]
+//! [atomic_result | structure_result | namespace_result | batch_result]
+//! [lease] [negative] [replayed] intermediate_results
 //! ```
+//!
+//! What stands in the middle is written by the types beside this one, straight into the same buffer, so that even
+//! values of megabytes are copied once: see [`Reply::write_with`].
 //!
 //! `intermediate_results` is null in every one, because the Python client would otherwise take the
 //! message for an empty RPC reply and drop the rest.
 
+mod atomic;
+mod batch;
+mod entry;
+mod namespace;
+mod notes;
+mod structure;
+
 use mpreg_storage::json::write;
-use mpreg_storage::record::Extras;
 
 use super::{Code, Level};
+
+pub use atomic::AtomicResult;
+pub use batch::BatchResult;
+pub use entry::EntryReply;
+pub(super) use entry::{write_key, write_ttl};
+pub use namespace::{
+    BackupResult, Breakdown, KeyList, KeyReply, Largest, NamespaceDetail, NamespaceHead, NamespaceResult,
+    NamespaceStatistics,
+};
+pub use notes::{LeaseReply, LeaseState, Notes};
+pub use structure::{Begun, Counts, StructureResult};
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +55,25 @@ pub enum Status {
 }
 
 impl Status {
+    /// The name on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Status::Hit => "hit",
+            Status::Miss => "miss",
+            Status::Error => "error",
+            Status::Partial => "partial",
+            Status::Timeout => "timeout",
+            Status::Conflict => "conflict",
+        }
+    }
+
+    /// Whether it counts as a success.
+    #[must_use]
+    pub fn is_success(self) -> bool {
+        matches!(self, Status::Hit | Status::Miss | Status::Partial)
+    }
+
     /// The status and `success` members.
     fn members(self) -> &'static str {
         match self {
@@ -65,31 +106,6 @@ impl Durability {
             Durability::Strong => r#","durability":"strong""#,
         }
     }
-}
-
-/// An entry as replies show it, borrowed.
-#[derive(Debug, Clone, Copy)]
-pub struct EntryReply<'a> {
-    /// Namespace of the key, decoded.
-    pub namespace: &'a str,
-    /// Identifier of the key, decoded.
-    pub identifier: &'a str,
-    /// Version of the key, decoded.
-    pub version: &'a str,
-    /// The value's JSON text, copied as it is.
-    pub value: &'a [u8],
-    /// When it was written, in microseconds since 1970.
-    pub created_us: u64,
-    /// Reads so far, this one included.
-    pub access_count: u64,
-    /// Last read, in microseconds since 1970.
-    pub last_access_us: u64,
-    /// Whole life granted at the write, in microseconds; `None` without expiry.
-    pub ttl_us: Option<u64>,
-    /// Tags, dependencies, cost.
-    pub extras: Extras<'a>,
-    /// Whether to write the optional members (`options.include_metadata`).
-    pub include_metadata: bool,
 }
 
 /// How the answer came about.
@@ -139,6 +155,8 @@ pub struct Reply<'a> {
     pub performance: Option<Performance>,
     /// Why there is no success.
     pub failure: Option<Failure<'a>>,
+    /// What few replies have to say besides.
+    pub notes: Option<&'a Notes<'a>>,
 }
 
 /// Room for everything in a reply whose length does not come from the request.
@@ -162,12 +180,28 @@ impl<'a> Reply<'a> {
             entry: None,
             performance: None,
             failure: None,
+            notes: None,
         }
     }
 
     /// Appends the reply to `out`. Cost: one growth of `out` at most for ordinary entries, no other
     /// allocation.
     pub fn write_into(&self, out: &mut Vec<u8>) {
+        self.write_with(out, |_| {});
+    }
+
+    /// The same with the members that `result` appends, each with the comma before it, such as
+    /// [`AtomicResult::write_into`].
+    pub fn write_with(&self, out: &mut Vec<u8>, result: impl FnOnce(&mut Vec<u8>)) {
+        self.begin_into(out);
+        result(out);
+        self.end_into(out);
+    }
+
+    /// The first half of a reply. Members of a result may be appended behind it, then [`Reply::end_into`] is due. To
+    /// give up in between, truncate `out` to where it was.
+    #[inline]
+    pub fn begin_into(&self, out: &mut Vec<u8>) {
         let entry_bytes = self.entry.as_ref().map_or(0, EntryReply::bytes);
         out.reserve(FIXED_BYTES + self.head.u.len() + entry_bytes);
         out.extend_from_slice(br#"{"role":"cache-response","u":"#);
@@ -194,6 +228,17 @@ impl<'a> Reply<'a> {
         if let Some(failure) = self.failure {
             failure.write_into(out);
         }
+        if let Some(notes) = self.notes {
+            notes.write_violations_into(out);
+        }
+    }
+
+    /// The second half of a reply.
+    #[inline]
+    pub fn end_into(&self, out: &mut Vec<u8>) {
+        if let Some(notes) = self.notes {
+            notes.write_into(out);
+        }
         out.extend_from_slice(br#","intermediate_results":null}"#);
     }
 }
@@ -205,57 +250,6 @@ impl Level {
             Level::L2 => r#","cache_level":"L2""#,
             Level::L3 => r#","cache_level":"L3""#,
             Level::L4 => r#","cache_level":"L4""#,
-        }
-    }
-}
-
-impl EntryReply<'_> {
-    /// Length of the borrowed parts.
-    fn bytes(&self) -> usize {
-        let key = self.namespace.len() + self.identifier.len() + self.version.len();
-        key + self.value.len() + self.extras.tags.len() + self.extras.dependencies.len()
-    }
-
-    fn write_into(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(br#","entry":{"key":{"namespace":""#);
-        write::escaped(out, self.namespace);
-        out.extend_from_slice(br#"","identifier":""#);
-        write::escaped(out, self.identifier);
-        out.extend_from_slice(br#"","version":""#);
-        write::escaped(out, self.version);
-        out.extend_from_slice(br#"","tags":"#);
-        out.extend_from_slice(self.extras.tags.as_bytes());
-        out.extend_from_slice(br#"},"value":"#);
-        out.extend_from_slice(self.value);
-        out.extend_from_slice(br#","creation_time":"#);
-        write::seconds(out, self.created_us);
-        out.extend_from_slice(br#","access_count":"#);
-        write::unsigned(out, self.access_count);
-        out.extend_from_slice(br#","last_access_time":"#);
-        write::seconds(out, self.last_access_us);
-        if self.include_metadata {
-            self.write_metadata_into(out);
-        }
-        out.push(b'}');
-    }
-
-    fn write_metadata_into(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(br#","computation_cost_ms":"#);
-        write::float(out, self.extras.computation_cost_ms);
-        out.extend_from_slice(br#","size_bytes":"#);
-        write::unsigned(out, self.value.len() as u64);
-        out.extend_from_slice(br#","dependencies":"#);
-        out.extend_from_slice(self.extras.dependencies.as_bytes());
-        match self.ttl_us {
-            None => out.extend_from_slice(br#","ttl_seconds":null"#),
-            Some(micros) => {
-                out.extend_from_slice(br#","ttl_seconds":"#);
-                if micros % 1_000_000 == 0 && !self.extras.ttl_is_float {
-                    write::unsigned(out, micros / 1_000_000);
-                } else {
-                    write::seconds(out, micros);
-                }
-            }
         }
     }
 }
@@ -283,4 +277,52 @@ impl Failure<'_> {
         out.extend_from_slice(self.code.as_str().as_bytes());
         out.push(b'"');
     }
+}
+
+/// Appends `,"name":true` or `,"name":false`; `name` holds no character that JSON escapes.
+fn write_flag(out: &mut Vec<u8>, name: &str, on: bool) {
+    write_name(out, name);
+    out.extend_from_slice(if on { b"true" } else { b"false" });
+}
+
+/// Appends `,"name":17`.
+fn write_count(out: &mut Vec<u8>, name: &str, count: u64) {
+    write_name(out, name);
+    write::unsigned(out, count);
+}
+
+/// Appends `,"name":"text"`, or null for `None`.
+fn write_text(out: &mut Vec<u8>, name: &str, text: Option<&str>) {
+    write_name(out, name);
+    match text {
+        Some(text) => write::string(out, text),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// Appends `,"name":` and leaves the value to the caller.
+fn write_name(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
+}
+
+/// Appends an array of strings.
+fn write_strings(out: &mut Vec<u8>, texts: &[String]) {
+    out.push(b'[');
+    for (index, text) in texts.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write::string(out, text);
+    }
+    out.push(b']');
+}
+
+/// Appends the last two members of every result and closes it.
+fn write_result_end(out: &mut Vec<u8>, error_message: Option<&str>, operation_id: &[u8; 36]) {
+    write_text(out, "error_message", error_message);
+    out.extend_from_slice(br#","operation_id":""#);
+    out.extend_from_slice(operation_id);
+    out.extend_from_slice(br#""}"#);
 }
