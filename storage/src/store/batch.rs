@@ -108,7 +108,15 @@ impl Store {
     ) -> Result<Batched, BatchError> {
         let keys: Vec<&[u8]> =
             operations.iter().map(Operation::key).chain(once.map(|once| once.key)).collect();
-        let warm = |store: &Store| operations.iter().try_for_each(|operation| store.warm(operation));
+        let tries = std::cell::Cell::new(0);
+        let warm = |store: &Store| {
+            tries.set(tries.get() + 1);
+            operations.iter().try_for_each(|operation| match tries.get() {
+                1 => store.warm(operation),
+                // What one operation of the batch leaves is what the next one meets: any part may be needed.
+                _ => store.warm_whole(operation.key()),
+            })
+        };
         // The loop below knows our errors, so the index travels beside them.
         let failed_at = std::cell::Cell::new(0);
         let done = self.persist(&keys, warm, |told| {

@@ -88,6 +88,8 @@ impl Planner<'_> {
         };
         match verdict {
             Verdict::Keep => Ok(self.unchanged(&known)),
+            // What nobody sees any more is not brought back.
+            Verdict::Touch { .. } if known.entry().is_none() => Ok(self.unchanged(&known)),
             Verdict::Store(version) => self.store(key, &version, known),
             Verdict::Touch { expires_us, cause } => {
                 let touched_us = self.now.time_us;
