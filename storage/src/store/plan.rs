@@ -169,8 +169,8 @@ impl Planner<'_> {
         let pipeline = &self.shared.pipeline;
         let needed = self.inner.core.pending_bytes() + op::encoded_bytes_max(op);
         if !pipeline.log.has_room(needed as u64) {
-            // What is there has grown since room was asked for.
-            return Err(crate::write::Error::Busy.into());
+            // A structure that is converted shows its size only now.
+            return Err(Error::Cramped { bytes: needed as u64 });
         }
         Ok(pipeline.stage(self.inner, self.now, op))
     }

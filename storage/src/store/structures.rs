@@ -312,7 +312,7 @@ impl Store {
         command: Command<'_>,
         create: Option<Creation<'_>>,
     ) -> Result<(Done, Answer, u64), Error> {
-        let done = self.stage_one(&Operation::Structure { key, family, command, create }, &[])?;
+        let done = self.stage(&Operation::Structure { key, family, command, create })?;
         let (answer, len) = done.structure.clone().unwrap_or_default();
         Ok((done, answer, len))
     }
