@@ -13,7 +13,7 @@ mod support;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mpreg_storage::disk::{CrashSpec, Rng, SimClock, SimDisk, SimRng};
+use mpreg_storage::disk::{CrashSpec, SimClock, SimDisk, SimRng};
 use mpreg_storage::json;
 use mpreg_storage::record::{Cause, EntryFields};
 use mpreg_storage::store::{
