@@ -380,7 +380,6 @@ mod tests {
     }
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "no store is involved")]
     fn golden_bytes_of_later_kinds() {
         later(&mut |name, op| {
             let bytes = encoded(op);
