@@ -522,6 +522,16 @@ async fn bad_input_names_its_field_and_changes_nothing() {
         assert!(text.contains(named), "{named}: {text}");
         assert_eq!(bench.get("a").await, 1);
     }
+    let huge = "x".repeat(17 << 20);
+    for (family, operation) in [("list", "append"), ("set", "add"), ("queue", "enqueue")] {
+        let reply = bench.structure("huge", family, operation, json!({"values": [huge]})).await;
+        assert_eq!((&reply["status"], &reply["error_code"]), (&json!("error"), &json!("CACHE_TOO_LARGE")));
+    }
+    let scored = json!({"scored_values": [{"value": huge[..9 << 20], "score": 1}]});
+    assert_eq!(bench.structure("huge", "sorted_set", "add", scored).await["error_code"], "CACHE_TOO_LARGE");
+    let field = json!({"field_updates": {("f".repeat(5000)): 1}});
+    assert_eq!(bench.structure("huge", "map", "set_field", field).await["error_code"], "CACHE_TOO_LARGE");
+    assert_eq!(bench.put("after", json!(1)).await["status"], "hit", "the store goes on");
     let race: Vec<_> = (0..200)
         .map(|number| {
             let client = bench.clients[number % 2].clone();

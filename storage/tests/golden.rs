@@ -84,6 +84,7 @@ fn a_directory_of_format_1_opens_and_reads() {
         assert_eq!((value_of(6).unwrap().value.len(), value_of(7).unwrap().value.len()), (6002, 6002));
         assert_eq!(value_of(9).unwrap().value, "\"\u{e4}\u{1f600}\"".as_bytes());
         assert_eq!(life.store.node_id().len(), 32);
+        assert_eq!(disk.read_file("/data/FORMAT".as_ref()).unwrap(), b"mpreg-data 2\n", "upgraded in place");
         life.store.close().unwrap();
     }
 }
@@ -91,11 +92,11 @@ fn a_directory_of_format_1_opens_and_reads() {
 #[test]
 fn a_newer_format_is_refused_by_name() {
     let disk = placed();
-    disk.place_file("/data/FORMAT".as_ref(), b"mpreg-data 2\n").unwrap();
+    disk.place_file("/data/FORMAT".as_ref(), b"mpreg-data 3\n").unwrap();
     let before = disk.op_count();
     let refused = Life::begin(&disk, 2).unwrap_err();
     assert!(matches!(refused, Error::Format { .. }), "{refused:?}");
-    let told = "data directory /data: format 2 is newer than this build's 1; use a build that knows it";
+    let told = "data directory /data: format 3 is newer than this build's 2; use a build that knows it";
     assert_eq!(refused.to_string(), told);
     assert_eq!(disk.op_count(), before, "a refused directory was changed");
     for foreign in ["mpreg-data 0\n", "mpreg-data\n", "", "something else\n"] {

@@ -33,6 +33,12 @@ pub struct BatchError {
     pub error: Error,
 }
 
+impl BatchError {
+    fn without_waiting(self) -> BatchError {
+        BatchError { error: self.error.without_waiting(), ..self }
+    }
+}
+
 /// Decides, after all operations of a batch have been planned, whether it shall be; an error names the operation that
 /// gave it up.
 pub type Judge<'a> = &'a dyn Fn(&[Done]) -> Result<(), BatchError>;
@@ -68,7 +74,7 @@ impl Store {
         operations: &[Operation<'_>],
         judge: Judge<'_>,
     ) -> Result<BatchDone, BatchError> {
-        self.stage_all(operations, judge, None, &[]).map(only_done)
+        self.stage_all(operations, judge, None, &[]).map(only_done).map_err(BatchError::without_waiting)
     }
 
     /// [`Store::stage_batch`], unless it was done before under the same key.
@@ -78,7 +84,7 @@ impl Store {
         judge: Judge<'_>,
         once: &Once<'_>,
     ) -> Result<Batched, BatchError> {
-        self.stage_all(operations, judge, Some(once), &[])
+        self.stage_all(operations, judge, Some(once), &[]).map_err(BatchError::without_waiting)
     }
 
     /// [`Store::stage_once`] that reads L2 where it must and waits for room. Blocks.
@@ -108,7 +114,15 @@ impl Store {
     ) -> Result<Batched, BatchError> {
         let keys: Vec<&[u8]> =
             operations.iter().map(Operation::key).chain(once.map(|once| once.key)).collect();
-        let warm = |store: &Store| operations.iter().try_for_each(|operation| store.warm(operation));
+        let tries = std::cell::Cell::new(0);
+        let warm = |store: &Store| {
+            tries.set(tries.get() + 1);
+            operations.iter().try_for_each(|operation| match tries.get() {
+                1 => store.warm(operation),
+                // What one operation of the batch leaves is what the next one meets: any part may be needed.
+                _ => store.warm_whole(operation.key()),
+            })
+        };
         // The loop below knows our errors, so the index travels beside them.
         let failed_at = std::cell::Cell::new(0);
         let done = self.persist(&keys, warm, |told| {

@@ -7,7 +7,11 @@ use super::error::Error;
 use crate::disk::{Disk, DiskLock, OpenMode, Rng};
 
 /// Format of the data directory this build writes.
-pub const FORMAT_VERSION: u32 = 1;
+///
+/// 1: values. 2: besides, structures with their cells, tags, and the records of kinds 4 to 10 and 64 to 65.
+pub const FORMAT_VERSION: u32 = 2;
+/// Oldest format this build opens; the directory is of the newest one from then on.
+pub const FORMAT_VERSION_MIN: u32 = 1;
 const FORMAT_PREFIX: &str = "mpreg-data ";
 
 /// A locked data directory.
@@ -33,8 +37,9 @@ impl Directory {
         let wrong = |what: &str| Err(Error::Format { dir: path.into(), what: what.to_owned() });
         let data = holds_data(disk, path);
         // A directory of another format is left as it is.
+        let mut older = false;
         if has("FORMAT") {
-            check_format(path, &read_text(disk, &path.join("FORMAT"))?)?;
+            older = check_format(path, &read_text(disk, &path.join("FORMAT"))?)? < FORMAT_VERSION;
         } else if data {
             return wrong("there is data but no FORMAT file: restore it, or start on an empty directory");
         }
@@ -45,6 +50,10 @@ impl Directory {
             let dir = path.join(dir);
             disk.create_dir(&dir).map_err(io_at("create directory", &dir))?;
             check_private(disk, &dir)?;
+        }
+        if data && older {
+            // Before anything of the newer format is written, so that an older build refuses it by name.
+            write_durably(disk, path, "FORMAT", format!("{FORMAT_PREFIX}{FORMAT_VERSION}\n").as_bytes())?;
         }
         if !data {
             // Written anew also when they are there: an earlier start may have failed before they were
@@ -79,11 +88,12 @@ fn holds_data(disk: &dyn Disk, path: &Path) -> bool {
     ["l2", "wal/main"].iter().any(|dir| disk.list(&path.join(dir)).is_ok_and(|names| !names.is_empty()))
 }
 
-fn check_format(dir: &Path, text: &str) -> Result<(), Error> {
+/// The version a FORMAT file names, if this build opens it.
+fn check_format(dir: &Path, text: &str) -> Result<u32, Error> {
     let format = |what: String| Error::Format { dir: dir.into(), what };
     let version = text.trim().strip_prefix(FORMAT_PREFIX).and_then(|rest| rest.parse::<u32>().ok());
     match version {
-        Some(FORMAT_VERSION) => Ok(()),
+        Some(known @ FORMAT_VERSION_MIN..=FORMAT_VERSION) => Ok(known),
         Some(newer) if newer > FORMAT_VERSION => Err(format(format!(
             "format {newer} is newer than this build's {FORMAT_VERSION}; use a build that knows it"
         ))),

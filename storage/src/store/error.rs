@@ -34,6 +34,12 @@ pub enum Error {
     /// The operation does not fit what the key holds. Nothing was changed.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// The record takes more room in the log than could be foreseen: the calls that block make it.
+    #[error("the log needs room for {bytes} bytes first")]
+    Cramped {
+        /// What it takes, with what waits to be written.
+        bytes: u64,
+    },
     /// Whoever judged a batch has given it up. Nothing was changed.
     #[error("the batch was given up")]
     GivenUp,
@@ -81,6 +87,11 @@ impl Error {
     #[must_use]
     pub fn is_busy(&self) -> bool {
         matches!(self, Error::Write(write::Error::Busy))
+    }
+
+    /// As whoever may not wait is told: what only takes waiting is [`Error::Cold`].
+    pub(super) fn without_waiting(self) -> Error {
+        if matches!(self, Error::Cramped { .. }) { Error::Cold } else { self }
     }
 
     /// True when the request is at fault, not the store.

@@ -107,6 +107,9 @@ impl Store {
                     told = keys.iter().map(|key| self.shared.ask_table(key)).collect::<Result<_, _>>()?;
                     warm(self)?;
                 }
+                Err(Error::Cramped { bytes }) if clock.monotonic_us() < deadline_us => {
+                    self.shared.pipeline.log.reserve(bytes).map_err(crate::write::pipeline::no_space)?;
+                }
                 done => return done,
             }
         }

@@ -46,7 +46,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 
 pub use batch::{BatchDone, BatchError, Batched, Judge, Once};
-pub use directory::FORMAT_VERSION;
+pub use directory::{FORMAT_VERSION, FORMAT_VERSION_MIN};
 pub use error::Error;
 pub use feed::{Feed, FeedFrame};
 pub use operation::{Creation, Done, NewVersion, Operation, Outcome, Update, Verdict};

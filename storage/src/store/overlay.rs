@@ -35,8 +35,11 @@ impl View for OverlayView<'_> {
     }
 
     fn current(&mut self, key: &[u8]) -> Result<Option<EntryRef>, Error> {
-        let entry = self.overlay.entries.get(key).cloned();
-        Ok(entry.or_else(|| self.shared.pipeline.memory.peek(key)))
+        let pipeline = &self.shared.pipeline;
+        if let Some(entry) = self.overlay.entries.get(key).cloned().or_else(|| pipeline.memory.peek(key)) {
+            return Ok(Some(entry));
+        }
+        Ok(pipeline.table.read(key, |fields| EntryRef::detached(key, &fields))?)
     }
 
     fn create(&mut self, structure: Structure) {

@@ -88,6 +88,8 @@ impl Planner<'_> {
         };
         match verdict {
             Verdict::Keep => Ok(self.unchanged(&known)),
+            // What nobody sees any more is not brought back.
+            Verdict::Touch { .. } if known.entry().is_none() => Ok(self.unchanged(&known)),
             Verdict::Store(version) => self.store(key, &version, known),
             Verdict::Touch { expires_us, cause } => {
                 let touched_us = self.now.time_us;
@@ -167,8 +169,8 @@ impl Planner<'_> {
         let pipeline = &self.shared.pipeline;
         let needed = self.inner.core.pending_bytes() + op::encoded_bytes_max(op);
         if !pipeline.log.has_room(needed as u64) {
-            // What is there has grown since room was asked for.
-            return Err(crate::write::Error::Busy.into());
+            // A structure that is converted shows its size only now.
+            return Err(Error::Cramped { bytes: needed as u64 });
         }
         Ok(pipeline.stage(self.inner, self.now, op))
     }

@@ -73,14 +73,15 @@ impl Store {
 
     fn view(&self, whole: bool) -> Snapshot {
         let pipeline = &self.shared.pipeline;
-        let (lsn, cut, table, structures) = {
+        let (lsn, cut, table, structures, hidden, now_us) = {
             let inner = pipeline.inner.lock();
             let changed = inner.dirty.structures().filter(|_| whole).map(|hot| (hot.id(), hot.view()));
             // Under the lock no checkpoint freezes, so the table cannot be ahead of the cut.
-            (inner.core.staged(), inner.dirty.entries.cut(), pipeline.table.snapshot(), changed.collect())
+            let cut = inner.dirty.entries.cut();
+            let (table, hidden) = (pipeline.table.snapshot(), pipeline.hidden.clone());
+            (inner.core.staged(), cut, table, changed.collect(), hidden, self.now_us())
         };
-        let hidden = pipeline.hidden.clone();
-        Snapshot { lsn, now_us: self.now_us(), dirty: last_versions(&cut), table, hidden, structures }
+        Snapshot { lsn, now_us, dirty: last_versions(&cut), table, hidden, structures }
     }
 
     /// Up to `limit` visible rows whose key starts with `prefix`, after the key `after`. Each call

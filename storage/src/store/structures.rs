@@ -292,6 +292,18 @@ impl Store {
         }
     }
 
+    /// Brings the whole structure of a key into memory. Blocks.
+    pub(super) fn warm_whole(&self, key: &[u8]) -> Result<(), Error> {
+        let Found::Structure(_, structure) = self.find(key)? else { return Ok(()) };
+        let source = self.cells(structure.id());
+        let loaded = structure.load(&source).map_err(Error::from);
+        self.count_loaded(&source, structure.id());
+        match loaded {
+            Err(error) if error.is_stale() => Ok(()),
+            loaded => loaded,
+        }
+    }
+
     /// Changes the structure of a key, as [`Store::stage`] does; also tells what the command found.
     pub fn stage_structure(
         &self,
@@ -300,7 +312,7 @@ impl Store {
         command: Command<'_>,
         create: Option<Creation<'_>>,
     ) -> Result<(Done, Answer, u64), Error> {
-        let done = self.stage_one(&Operation::Structure { key, family, command, create }, &[])?;
+        let done = self.stage(&Operation::Structure { key, family, command, create })?;
         let (answer, len) = done.structure.clone().unwrap_or_default();
         Ok((done, answer, len))
     }

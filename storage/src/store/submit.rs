@@ -25,7 +25,7 @@ impl Store {
     /// Nothing was applied: `TooLarge`, `Value`, `Refused`, `Cold` ([`Store::stage_blocking`] loads what it takes),
     /// busy (wait for [`Store::room`]), no space, poisoned.
     pub fn stage(&self, operation: &Operation<'_>) -> Result<Done, Error> {
-        self.stage_one(operation, &[])
+        self.stage_one(operation, &[]).map_err(Error::without_waiting)
     }
 
     pub(super) fn stage_one(&self, operation: &Operation<'_>, told: &[FromTable]) -> Result<Done, Error> {

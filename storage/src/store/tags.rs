@@ -32,9 +32,12 @@ impl Store {
         let pipeline = &self.shared.pipeline;
         let tag = tag.as_bytes();
         let (mut inner, now) = pipeline.admit(RECORD_OVERHEAD_BYTES + tag.len() + details.len())?;
-        let moved = inner.dirty.marks.moved(tag);
-        // Under the lock no checkpoint freezes or thaws, so what L2 counts and what has moved since fit together.
-        let stored = if moved.reset { 0 } else { pipeline.table.snapshot().tag_count(tag)? };
+        let table = pipeline.table.snapshot();
+        // Under the lock no checkpoint freezes or thaws; one that runs may have published its table before, and then
+        // what is frozen is counted there.
+        let folded = table.position().lsn > inner.core.positions().checkpoint;
+        let moved = inner.dirty.marks.moved(tag, folded);
+        let stored = if moved.reset { 0 } else { table.tag_count(tag)? };
         let count = stored.saturating_add_signed(moved.count);
         let time_us = now.time_us;
         if count == 0 {

@@ -3,6 +3,7 @@
 use super::convert::Mismatch;
 use super::{Family, Structure, Verb};
 use crate::json;
+use crate::limits::{ECHO_BYTES_MAX, ITEM_BYTES_MAX};
 use crate::tree::Source;
 
 /// One end of an ordered structure.
@@ -150,7 +151,7 @@ pub enum Refusal {
         fault: json::EditFault,
     },
     /// Something would grow too large.
-    #[error("field {field:?}: {bytes} bytes, the limit is {bytes_max}")]
+    #[error("{field:?}: {bytes} bytes, the limit is {bytes_max}")]
     TooLarge {
         /// Which.
         field: String,
@@ -165,6 +166,15 @@ impl<E> From<E> for Error<E> {
     fn from(error: E) -> Error<E> {
         Error::Cells(error)
     }
+}
+
+/// Refuses what no tree takes: a change must not fail once its record is in the log.
+pub(super) fn bounded<E>(shown: &str, bytes: usize) -> Result<(), Error<E>> {
+    if bytes <= ITEM_BYTES_MAX {
+        return Ok(());
+    }
+    let field = shown[..shown.floor_char_boundary(ECHO_BYTES_MAX)].to_owned();
+    Err(Error::Refused(Refusal::TooLarge { field, bytes, bytes_max: ITEM_BYTES_MAX }))
 }
 
 impl Structure {

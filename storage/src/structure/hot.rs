@@ -241,8 +241,9 @@ impl Structures {
         let saved = state.saved;
         state.structure.prune(saved);
         let bytes = HANDLE_BYTES + state.structure.memory_bytes();
-        hot.bytes.store(bytes, Ordering::Relaxed);
+        // A reader may have counted cells meanwhile: what is taken off is what was there.
+        let before = hot.bytes.swap(bytes, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.bytes.fetch_sub(counted, Ordering::Relaxed);
+        self.bytes.fetch_sub(before, Ordering::Relaxed);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::command::{Answer, End, Error, Refusal, Resolved};
+use super::command::{Answer, End, Error, Refusal, Resolved, bounded};
 use super::set::canonical;
 use super::{Structure, Verb, payload};
 use crate::tree::Source;
@@ -30,6 +30,7 @@ impl Structure {
         values: &[&str],
         source: &S,
     ) -> Result<Resolved, Error<S::Error>> {
+        values.iter().try_for_each(|value| bounded(value, value.len()))?;
         // The walk to where they will go, so that the change finds it in memory.
         self.main.touch_at(rank, source)?;
         let mut payload = Vec::with_capacity(8 + values.iter().map(|value| value.len() + 4).sum::<usize>());

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::command::{Answer, Error, FieldChange, Refusal, Resolved};
-use super::set::Given;
+use super::set::{Given, SEQUENCE_BYTES};
 use super::{Structure, Verb, payload};
 use crate::json;
-use crate::limits::VALUE_BYTES_MAX;
+use crate::limits::{ECHO_BYTES_MAX, FIELD_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::tree::Source;
 
 /// Values of the fields a command has changed so far, by top field, in the order they were first touched.
@@ -61,6 +61,11 @@ impl Structure {
         answer: &mut Answer,
         source: &S,
     ) -> Result<(), Error<S::Error>> {
+        if field.len() > FIELD_BYTES_MAX {
+            let (bytes, bytes_max) = (field.len(), FIELD_BYTES_MAX);
+            let field = field[..field.floor_char_boundary(ECHO_BYTES_MAX)].to_owned();
+            return Err(Error::Refused(Refusal::TooLarge { field, bytes, bytes_max }));
+        }
         let (top, path) = self.split_path(field, pending, source)?;
         let old = match pending.get(top) {
             Some(value) => Some(value.to_owned()),
@@ -82,7 +87,7 @@ impl Structure {
             None => value,
             Some(path) => set_path(old.as_deref().unwrap_or("{}"), path, &value, field)?,
         };
-        if value.len() > VALUE_BYTES_MAX {
+        if value.len() > VALUE_BYTES_MAX - SEQUENCE_BYTES {
             let (bytes, bytes_max) = (value.len(), VALUE_BYTES_MAX);
             return Err(Error::Refused(Refusal::TooLarge { field: field.to_owned(), bytes, bytes_max }));
         }

@@ -76,6 +76,16 @@ impl Structure {
         Ok(())
     }
 
+    /// Brings all nodes into memory.
+    pub fn load<S: Source>(&self, source: &S) -> Result<(), S::Error> {
+        for tree in [&self.main, &self.side] {
+            for item in tree.ascend(0, source) {
+                item?;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether a member of a set or sorted set is there.
     pub fn contains<S: Source>(&self, member: &str, source: &S) -> Result<bool, S::Error> {
         let mut canon = Vec::new();

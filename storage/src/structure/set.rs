@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::command::{Answer, Error, Resolved};
+use super::command::{Answer, Error, Resolved, bounded};
 use super::{Family, Structure, Verb, payload};
 use crate::json;
 use crate::tree::Source;
+
+/// Bytes of the sequence number beside a member.
+pub(super) const SEQUENCE_BYTES: usize = 8;
 
 impl Structure {
     /// Which members are new. A member given twice counts once.
@@ -19,10 +22,15 @@ impl Structure {
         let mut canon = Vec::new();
         for member in members {
             canonical(member, &mut canon);
+            bounded(member, canon.len().max(member.len()) + SEQUENCE_BYTES)?;
             if self.main.get(&canon, source)?.is_none() && given.is_first(&canon) {
                 payload::put_text(&mut payload, member);
                 given.count += 1;
             }
+        }
+        if given.count > 0 {
+            // They go behind the last of the order of insertion: that must be in memory, too.
+            self.side.touch(&self.next_sequence.to_be_bytes(), source)?;
         }
         let answer = Answer { count: given.count, ..Answer::default() };
         Ok(Resolved::counted(Verb::Add, payload, answer))

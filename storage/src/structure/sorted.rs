@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::command::{Answer, End, Error, Resolved};
+use super::command::{Answer, End, Error, Resolved, bounded};
 use super::list::text;
-use super::set::canonical;
+use super::set::{SEQUENCE_BYTES, canonical};
 use super::{Structure, Verb, payload};
 use crate::json;
 use crate::tree::{Item, Source};
@@ -31,6 +31,8 @@ impl Structure {
             if last.get(&canon).is_some_and(|last| *last != at) {
                 continue;
             }
+            // Score and member in canonical form, then both as texts, stand in one item.
+            bounded(member, canon.len() + member.len() + score.len() + 2 * SEQUENCE_BYTES)?;
             let ordered = json::ordered_f64(number(score));
             let old = self.side.get(&canon, source)?.and_then(|old| old.get(..8)?.try_into().ok());
             if old == Some(ordered) {

@@ -105,12 +105,14 @@ impl Marks {
         deltas.into_iter().flatten().flat_map(|delta| delta.keys.iter().map(|key| &**key))
     }
 
-    /// How the tag's count has moved since the last checkpoint.
+    /// How the tag's count has moved since the last checkpoint. `folded`: what is frozen is in the published table
+    /// already, although the checkpoint has not ended.
     #[must_use]
-    pub fn moved(&self, tag: &[u8]) -> Moved {
+    pub fn moved(&self, tag: &[u8], folded: bool) -> Moved {
         let mark = mark_of(TAG, tag);
         let mut moved = Moved::default();
-        for delta in [self.frozen.get(&mark[..]), self.open.get(&mark[..])].into_iter().flatten() {
+        let frozen = self.frozen.get(&mark[..]).filter(|_| !folded);
+        for delta in [frozen, self.open.get(&mark[..])].into_iter().flatten() {
             if delta.reset {
                 moved = Moved { reset: true, count: 0 };
             }

@@ -418,7 +418,7 @@ impl Pipeline {
     }
 }
 
-fn no_space(error: crate::log::Error) -> Error {
+pub(crate) fn no_space(error: crate::log::Error) -> Error {
     match error {
         crate::log::Error::NoSpace { .. } => Error::NoSpace { what: error.to_string() },
         other => Error::Log(other),

@@ -35,6 +35,16 @@ impl StateView<'_> {
         }
     }
 
+    /// What L2 holds of a key that memory did not know, where its marks must be taken back: in recovery, and for entries
+    /// too large for memory.
+    fn stored(&self, key: &[u8]) -> Option<EntryRef> {
+        if !self.dirty.marks.any() || !self.table.may_hold(key) {
+            return None;
+        }
+        // A row that cannot be read now costs the exactness of a count, not the write.
+        self.table.read(key, |fields| EntryRef::detached(key, &fields)).ok().flatten()
+    }
+
     /// A structure that is there: in memory, or in its cells when recovery asks.
     fn structure(&self, id: u64) -> Result<std::sync::Arc<Hot>, Error> {
         match self.structures.get(id) {
@@ -56,7 +66,8 @@ impl View for StateView<'_> {
         if let Some(replaced) = replaced.filter(|replaced| Some(replaced.id) != kept.map(|kept| kept.id)) {
             self.structures.kill(replaced.id, fields.lsn);
         }
-        self.dirty.marks.write(key, fields, applied.previous.as_ref());
+        let previous = applied.previous.or_else(|| self.stored(key));
+        self.dirty.marks.write(key, fields, previous.as_ref());
         self.dirty_bytes += applied.entry.allocated_bytes();
         self.dirty.entries.push(applied.entry);
     }

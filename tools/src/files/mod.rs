@@ -19,7 +19,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use mpreg_storage::disk::{Disk, DiskLock, OsDisk};
 use mpreg_storage::log::{self, Look};
-use mpreg_storage::store::FORMAT_VERSION;
+use mpreg_storage::store::{FORMAT_VERSION, FORMAT_VERSION_MIN};
 use mpreg_storage::table::{self, ReadOnlyTable, Snapshot};
 
 pub use disk::ReadOnlyDisk;
@@ -49,10 +49,10 @@ impl DataDirectory {
     pub fn open(path: &Path) -> Result<DataDirectory, Failure> {
         let format = text_of(path, "FORMAT")?;
         let version = format.trim().strip_prefix(FORMAT_PREFIX).and_then(|rest| rest.parse::<u32>().ok());
-        if version != Some(FORMAT_VERSION) {
+        if !version.is_some_and(|version| (FORMAT_VERSION_MIN..=FORMAT_VERSION).contains(&version)) {
             let found = format.trim();
             let reason = format!(
-                "{}: FORMAT says {found:?}, this build reads format {FORMAT_VERSION}",
+                "{}: FORMAT says {found:?}, this build reads formats {FORMAT_VERSION_MIN} to {FORMAT_VERSION}",
                 path.display()
             );
             return Err(Failure::new(Kind::Error, reason));
