@@ -21,15 +21,16 @@ pub(super) fn options(config: &Config) -> topics::Options {
     let us = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
     let general =
         Limits { age_us: us(config.topics_age_max), count: config.topics_messages_max, bytes: u64::MAX };
-    let mut options = topics::Options::default();
-    options.limits = general;
-    options.bytes_max = config.topics_bytes_max;
-    options.segment_bytes = config.segment_bytes;
-    options.sync_interval_us = us(config.sync_interval);
-    options.unsynced_bytes_max = config.unsynced_bytes_max;
-    options.unsynced_age_us_max = us(config.unsynced_age_max);
-    options.policies = config.topics_keep.iter().map(|keep| policy(keep, general)).collect();
-    options
+    topics::Options {
+        limits: general,
+        bytes_max: config.topics_bytes_max,
+        segment_bytes: config.segment_bytes,
+        sync_interval_us: us(config.sync_interval),
+        unsynced_bytes_max: config.unsynced_bytes_max,
+        unsynced_age_us_max: us(config.unsynced_age_max),
+        policies: config.topics_keep.iter().map(|keep| policy(keep, general)).collect(),
+        ..topics::Options::default()
+    }
 }
 
 /// What a topic may have that is kept in its own way; what it leaves out is as everywhere.
