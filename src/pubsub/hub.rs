@@ -283,7 +283,7 @@ impl Hub {
             Receiver::Group(group) if message.stored => group.rings(),
             Receiver::Group(_) => {}
             Receiver::One(subscription) => {
-                if !subscription.looks_at(message.number) {
+                if !subscription.looks_at(message.number, message.stored) {
                     return;
                 }
                 let body = body.get_or_insert_with(|| message.body());

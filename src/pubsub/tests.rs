@@ -194,6 +194,26 @@ async fn a_strong_message_is_told_when_it_is_durable_and_holds_back_what_follows
 }
 
 #[tokio::test]
+async fn who_comes_while_a_strong_message_waits_gets_it_when_it_is_durable() {
+    let node = Node::new();
+    tokio::spawn(Arc::clone(&node.hub).run_courier());
+    let (mut one, mut two) = (node.client(), node.client());
+    one.publish("a", 1);
+    let (_, seen) = one.handle(&publish("a", 2, "strong"));
+    one.settle(seen);
+    one.publish("a", 3);
+    // The backlog ends before the strong message, which has its place already.
+    two.subscribe("all", "a", "");
+    two.subscribe("new", "a", LATEST);
+    assert_eq!(two.receive_told(1).await, [1]);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    node.memory.durable.send_replace(2);
+    let got = two.receive(2).await;
+    assert!(got.iter().all(|notification| notification["subscription_id"] == "all"), "{got:?}");
+    assert_eq!(got.iter().map(told).collect::<Vec<_>>(), [2, 3]);
+}
+
+#[tokio::test]
 async fn nothing_is_told_before_it_is_handed_over_and_a_lost_publisher_holds_up_nobody() {
     let node = Node::new();
     tokio::spawn(Arc::clone(&node.hub).run_courier());
