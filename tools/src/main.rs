@@ -1,6 +1,6 @@
 //! `mpreg-tools`: inspect, verify, measure and torture an MPREG node.
 //!
-//! Rooms: `bench` measures servers over the wire, `crash` kills them,
+//! Rooms: `online` asks a running server, `bench` measures servers over the wire, `crash` kills them,
 //! `inspect`, `log` and `verify` read data directories through `files`. Shared by all: `failure` (exit codes), `output`
 //! (table or JSON on stdout), `progress` (stderr), `random` (seeds), `server` (child processes).
 
@@ -10,6 +10,7 @@ mod failure;
 mod files;
 mod inspect;
 mod log;
+mod online;
 mod output;
 mod progress;
 mod random;
@@ -36,6 +37,8 @@ enum Command {
     Inspect(inspect::Arguments),
     Log(log::Arguments),
     Verify(verify::Arguments),
+    #[command(flatten)]
+    Online(online::Online),
 }
 
 fn main() -> ExitCode {
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Online(online) => online.run(),
     };
     failure::report(outcome)
 }

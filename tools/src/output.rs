@@ -1,10 +1,12 @@
 //! Results go to stdout, as a table for people or as JSON for programs. Everything else is stderr's.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
+
+use crate::failure::{Failure, Kind, Outcome};
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Default)]
@@ -35,6 +37,22 @@ pub fn table(heads: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     }
     let text: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
     io::stdout().lock().write_all(text.as_bytes())
+}
+
+/// Asks on the terminal; anything but yes ends the command. Without a terminal there is nobody to ask.
+pub fn confirm(question: &str) -> Outcome {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage(format!(
+            "{question} nobody to ask: say --yes, or --dry-run to see first"
+        )));
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Condition, "nothing was changed"))
 }
 
 /// `1234567` as `1,234,567`.
