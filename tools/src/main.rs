@@ -1,11 +1,12 @@
 //! `mpreg-tools`: inspect, verify, measure and torture an MPREG node.
 //!
-//! Rooms: `online` asks a running server, `bench` measures servers over the wire, `crash` kills them,
+//! Rooms: `online` asks a running server, `dump` carries data out and in, `bench` measures servers over the wire, `crash` kills them,
 //! `inspect`, `log` and `verify` read data directories through `files`. Shared by all: `failure` (exit codes), `output`
 //! (table or JSON on stdout), `progress` (stderr), `random` (seeds), `server` (child processes).
 
 mod bench;
 mod crash;
+mod dump;
 mod failure;
 mod files;
 mod inspect;
@@ -34,7 +35,9 @@ enum Command {
     /// Measure a server: throughput and latency under a chosen load.
     Bench(Box<bench::Arguments>),
     Crash(crash::Arguments),
+    Dump(dump::Dump),
     Inspect(inspect::Arguments),
+    Load(dump::Load),
     Log(log::Arguments),
     Verify(verify::Arguments),
     #[command(flatten)]
@@ -46,6 +49,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Crash(arguments) => crash::run(&arguments),
+        Command::Dump(dump) => dump.run(),
+        Command::Load(load) => load.run(),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),

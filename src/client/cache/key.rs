@@ -37,7 +37,7 @@ impl<'a> From<&'a FoundKey> for Key<'a> {
 }
 
 /// A key of a listing, with the tags its entry carries.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FoundKey {
     /// Its namespace.
     pub namespace: String,

@@ -32,6 +32,8 @@ pub struct Namespace {
     limit: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    after: Option<FoundKey>,
 }
 
 /// What a restore does with keys that are there.
@@ -75,6 +77,12 @@ impl Namespace {
     /// Counts.
     pub fn count(namespace: impl Into<String>) -> Namespace {
         Namespace::of("count", namespace)
+    }
+
+    /// Lists the namespaces there are; the pattern is one of their names.
+    #[must_use]
+    pub fn list() -> Namespace {
+        Namespace::of("list_namespaces", "")
     }
 
     /// Exports; the reply has the data.
@@ -122,6 +130,13 @@ impl Namespace {
         Namespace { offset: Some(offset), ..self }
     }
 
+    /// Only what stands behind this key, in the order of keys: where a backup in parts goes on, whatever was deleted
+    /// meanwhile.
+    #[must_use]
+    pub fn after(self, key: FoundKey) -> Namespace {
+        Namespace { after: Some(key), ..self }
+    }
+
     /// A clear only counts.
     #[must_use]
     pub fn dry_run(self) -> Namespace {
@@ -154,6 +169,9 @@ pub struct NamespaceOutcome {
     /// Keys of a listing.
     #[serde(default)]
     pub keys: Vec<FoundKey>,
+    /// Names of a listing of namespaces.
+    #[serde(default)]
+    pub namespaces: Vec<String>,
     /// What a backup gave.
     pub data: Option<Box<RawValue>>,
     /// Keys a restore left as they were.
@@ -174,6 +192,19 @@ impl Client {
     /// Runs an operation on a namespace. A clear may stop early: see [`NamespaceOutcome::has_more`].
     pub async fn namespace(&self, operation: Namespace) -> Result<NamespaceOutcome, Error> {
         self.execute(&Request::namespace(operation)).await?.namespace()
+    }
+
+    /// Names of all namespaces that hold an entry.
+    pub async fn namespaces(&self) -> Result<Vec<String>, Error> {
+        let mut names: Vec<String> = Vec::new();
+        loop {
+            let page = self.namespace(Namespace::list().offset(names.len() as u64)).await?;
+            let ended = !page.has_more || page.namespaces.is_empty();
+            names.extend(page.namespaces);
+            if ended {
+                return Ok(names);
+            }
+        }
     }
 
     /// Removes everything whose text matches a glob; how many entries.

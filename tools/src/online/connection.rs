@@ -100,6 +100,11 @@ impl Session {
         self.runtime.block_on(doing).map_err(failure)
     }
 
+    /// The same with the error as the client has it.
+    pub fn try_wait<T>(&self, doing: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        self.runtime.block_on(doing)
+    }
+
     /// Sends a cache request; whatever the server says is a reply.
     pub fn ask(&self, request: &Request<'_>) -> Result<Reply, Failure> {
         self.wait(async { Reply::new(self.client.send(request).await?) })

@@ -21,6 +21,7 @@ mod value;
 use clap::{ArgMatches, Args as _, FromArgMatches, Subcommand};
 
 pub use connection::{Connection, Format, Session, failure};
+pub use namespace::MergeName;
 
 use crate::failure::Outcome;
 

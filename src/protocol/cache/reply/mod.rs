@@ -31,8 +31,8 @@ pub use batch::BatchResult;
 pub use entry::EntryReply;
 pub(super) use entry::{write_key, write_ttl};
 pub use namespace::{
-    BackupResult, Breakdown, KeyList, KeyReply, Largest, NamespaceDetail, NamespaceHead, NamespaceResult,
-    NamespaceStatistics,
+    BackupResult, Breakdown, KeyList, KeyReply, Largest, NameList, NamespaceDetail, NamespaceHead,
+    NamespaceResult, NamespaceStatistics,
 };
 pub use notes::{LeaseReply, LeaseState, Notes};
 pub use structure::{Begun, Counts, StructureResult};
