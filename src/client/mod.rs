@@ -9,6 +9,8 @@
 //! | | |
 //! |---|---|
 //! | [`Client`] | one connection, shared by all its clones: cache, functions, topics |
+//! | [`Endpoints`] | several nodes: failover and back-off |
+//! | [`Worker`] | serves functions of this program to everybody |
 //!
 //! One background task owns a connection. Requests from all clones of a [`Client`] are pipelined: what is waiting is written
 //! together, replies find their caller by the `u` they carry. Writes of one connection take effect in the order they
@@ -46,6 +48,7 @@
 pub mod cache;
 mod connection;
 mod endpoint;
+mod endpoints;
 mod error;
 mod incoming;
 mod lanes;
@@ -55,6 +58,7 @@ pub mod rpc;
 mod tcp;
 #[cfg(test)]
 mod tests;
+pub mod worker;
 mod ws;
 
 use std::sync::Arc;
@@ -71,9 +75,12 @@ pub use cache::{
 };
 use connection::{Connection, Routes};
 use endpoint::{Endpoint, Transport};
+pub use endpoints::{Backoff, Endpoints};
 pub use error::{Error, Outcome};
 pub use options::{ConnectOptions, Level, ReadOptions, WriteOptions};
 pub use rpc::{Command, FunctionFilter, Graph, Results};
+
+pub use worker::{Failure, Function, Invocation, Parameter, Worker};
 
 /// Longest message either way, in bytes, as the protocol has it.
 pub const MESSAGE_BYTES_MAX: usize = 20 * 1024 * 1024;

@@ -1,6 +1,6 @@
 //! `mpreg-tools`: inspect, verify, measure and torture an MPREG node.
 //!
-//! Rooms: `online` asks a running server, `dump` carries data out and in, `bench` measures servers over the wire, `crash` kills them,
+//! Rooms: `online` asks a running server, `dump` carries data out and in, `worker` serves programs, `bench` measures servers over the wire, `crash` kills them,
 //! `inspect`, `log` and `verify` read data directories through `files`. Shared by all: `failure` (exit codes), `output`
 //! (table or JSON on stdout), `progress` (stderr), `random` (seeds), `server` (child processes).
 
@@ -17,6 +17,7 @@ mod progress;
 mod random;
 mod server;
 mod verify;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,7 @@ enum Command {
     Load(dump::Load),
     Log(log::Arguments),
     Verify(verify::Arguments),
+    Worker(Box<worker::Arguments>),
     #[command(flatten)]
     Online(online::Online),
 }
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Worker(arguments) => arguments.run(),
         Command::Online(online) => online.run(),
     };
     failure::report(outcome)

@@ -27,14 +27,28 @@ pub fn json<T: Serialize>(value: &T) -> io::Result<()> {
 
 /// Prints rows under `heads`. All columns but the first are aligned to the right, as figures are.
 pub fn table(heads: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    let mut table = filled(heads, rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    print(&table)
+}
+
+/// The same for words: all columns to the left.
+pub fn left_table(heads: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    print(&filled(heads, rows))
+}
+
+fn filled(heads: &[&str], rows: &[Vec<String>]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(heads.to_vec());
     for row in rows {
         table.add_row(row.clone());
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    table
+}
+
+fn print(table: &Table) -> io::Result<()> {
     let text: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
     io::stdout().lock().write_all(text.as_bytes())
 }

@@ -109,7 +109,8 @@ struct Response {
 }
 
 impl Results {
-    pub(super) fn read(text: Box<RawValue>) -> Result<Results, Error> {
+    /// Takes a reply as it came from [`Client::send`](crate::client::Client::send).
+    pub fn read(text: Box<RawValue>) -> Result<Results, Error> {
         let response: Response = serde_json::from_str(text.get()).map_err(Error::Decode)?;
         if let Some(error) = response.error {
             return Err(error.into());

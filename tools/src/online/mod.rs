@@ -8,6 +8,7 @@
 
 mod atomic;
 mod batch;
+mod call;
 mod connection;
 mod entry;
 mod key;
@@ -22,6 +23,7 @@ use clap::{ArgMatches, Args as _, FromArgMatches, Subcommand};
 
 pub use connection::{Connection, Format, Session, failure};
 pub use namespace::MergeName;
+pub use value::duration;
 
 use crate::failure::Outcome;
 
@@ -48,6 +50,12 @@ pub enum Typed {
     Query(removal::Query),
     /// Show the server's statistics.
     Stats(stats::Arguments),
+    /// Call a function.
+    Call(call::Call),
+    /// List functions.
+    Functions(call::Functions),
+    /// Describe a function.
+    Describe(call::Describe),
 }
 
 impl Typed {
@@ -64,6 +72,9 @@ impl Typed {
             Typed::Invalidate(invalidate) => invalidate.run(session),
             Typed::Query(query) => query.run(session),
             Typed::Stats(arguments) => arguments.run(session),
+            Typed::Call(call) => call.run(session),
+            Typed::Functions(functions) => functions.run(session),
+            Typed::Describe(describe) => describe.run(session),
         }
     }
 }
