@@ -25,6 +25,14 @@ pub fn json<T: Serialize>(value: &T) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
+/// Prints `value` as one line of JSON.
+pub fn json_line<T: Serialize>(value: &T) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, value)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
 /// Prints rows under `heads`. All columns but the first are aligned to the right, as figures are.
 pub fn table(heads: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
     let mut table = filled(heads, rows);
