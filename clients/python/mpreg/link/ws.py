@@ -96,9 +96,9 @@ class WsLink:
         except Exception as error:
             reason = error
             self._socket.transport.abort()
-        finally:
-            self._writer.cancel()
-            self._on_lost(self._reason or reason)
+        # Nobody but the end of the event loop cancels this; then there is nobody to tell.
+        self._writer.cancel()
+        self._on_lost(self._reason or reason)
 
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()

@@ -18,7 +18,7 @@ _KINDS = {
     inspect.Parameter.KEYWORD_ONLY: "keyword_only",
     inspect.Parameter.VAR_KEYWORD: "var_keyword",
 }
-_NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", type(None): "null", Any: "any"}
+_NAMES = {int: "integer", float: "number", str: "string", bool: "boolean", None: "null", type(None): "null", Any: "any"}
 _ARRAYS = (list, tuple, set, frozenset, collections.abc.Sequence, collections.abc.Iterable, collections.abc.Set)
 _OBJECTS = (dict, collections.abc.Mapping)
 
