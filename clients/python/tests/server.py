@@ -72,6 +72,7 @@ class Server:
         """It is there and says nothing."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def go_on(self) -> None:
         """The end of :meth:`pause`."""

@@ -34,7 +34,7 @@ async def test_options_and_metadata_reach_the_server(client: MPREGClientAPI, nam
         assert (await cache.put((name, "a"), 1)).durability == "strong"
         assert (await cache.put((name, "a"), 1, level="eventual")).durability == "eventual"
         memory = CacheOptions(cache_levels=frozenset({CacheLevel.L1}))
-        assert (await cache.put((name, "b"), 1, options=memory)).durability == "volatile"
+        assert (await cache.put((name, "a"), 2, options=memory)).durability == "volatile"
         base = CacheKey(name, "base")
         await cache.put(base, 1)
         metadata = CacheMetadata(ttl_seconds=60, computation_cost_ms=5, dependencies=[base, f"{name}:other"])
