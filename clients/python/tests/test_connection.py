@@ -17,6 +17,7 @@ from mpreg import (
     ConnectionOptions,
     MPREGClientAPI,
     MPREGPubSubClient,
+    PubSubMessage,
     RequestTimeout,
 )
 from mpreg.errors import ClientClosed, ProtocolError
@@ -119,6 +120,27 @@ async def test_nothing_acknowledged_is_missed_while_the_server_is_killed(own_ser
         await until(lambda: got and got[-1] >= acknowledged[-1])
     assert got == sorted(set(got)), "in order, each once"
     assert set(acknowledged) <= set(got)
+
+
+@pytest.mark.parametrize("scheme", TRANSPORTS)
+async def test_a_durable_subscription_misses_nothing_while_the_server_is_killed(own_server: Server, scheme: str) -> None:
+    got: List[int] = []
+
+    async def take(message: PubSubMessage) -> None:
+        await asyncio.sleep(0.001)
+        got.append(message.payload)
+
+    async with MPREGClientAPI(own_server.url(scheme), options=QUICK) as client, MPREGPubSubClient(client) as pubsub:
+        await asyncio.gather(*(pubsub.publish("jobs", number, level="strong") for number in range(300)))
+        await pubsub.subscribe(["jobs"], take, start="earliest", durable="worker")
+        for _ in range(2):
+            before = len(got)
+            await until(lambda: len(got) > before + 60)
+            own_server.kill()
+            await until(lambda: not client.is_connected)
+            own_server.start()
+        await until(lambda: set(got) == set(range(300)))
+        assert len(got) < 900, "what was committed does not come again"
 
 
 @pytest.mark.parametrize("scheme", TRANSPORTS)

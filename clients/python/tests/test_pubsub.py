@@ -8,6 +8,7 @@ from typing import Any, List
 import pytest
 
 from mpreg import MPREGClientAPI, MPREGPubSubClient, PubSubMessage
+from mpreg.client.subscription import Callback
 from mpreg.core.model import Gap
 from mpreg.errors import ClientClosed, PubSubError, RequestTimeout
 from server import Server, until
@@ -212,3 +213,22 @@ async def test_a_slow_callback_misses_nothing(
         gate.set()
         await until(lambda: gaps)
         assert len(got) - 100 + gaps[0].count == 30  # type: ignore[operator]
+
+
+async def test_members_of_a_group_share_the_messages(own_server: Server) -> None:
+    got: List[List[int]] = [[], []]
+    one, two = (MPREGClientAPI(own_server.url(scheme)) for scheme in ("ws", "tcp"))
+    async with one, two, MPREGPubSubClient(one) as first, MPREGPubSubClient(two) as second:
+
+        def taker(member: int) -> Callback:
+            async def take(message: PubSubMessage) -> None:
+                await asyncio.sleep(0)
+                got[member].append(message.payload)
+
+            return take
+
+        await first.subscribe(["jobs"], taker(0), durable="group", shared=True, start="earliest")
+        await second.subscribe(["jobs"], taker(1), durable="group", shared=True, start="earliest")
+        await asyncio.gather(*(first.publish("jobs", number) for number in range(1000)))
+        await until(lambda: len(got[0]) + len(got[1]) == 1000)
+        assert sorted(got[0] + got[1]) == list(range(1000)) and got[0] and got[1]

@@ -21,8 +21,6 @@ STOP_SECONDS = 2.0
 """How long :meth:`MPREGPubSubClient.stop` waits for the server."""
 RECOVER_SECONDS = 1.0
 """Between attempts to take up a subscription again."""
-COMMIT_SECONDS = 0.2
-"""How often handled messages of durable subscriptions are committed."""
 
 
 class MPREGPubSubClient:
@@ -246,9 +244,9 @@ class MPREGPubSubClient:
 
     async def _keep_committing(self, subscription: Subscription) -> None:
         while True:
-            await asyncio.sleep(COMMIT_SECONDS)
+            offset = await subscription.commit_due()
             try:
-                await self._commit_handled(subscription, None)
+                await self._commit(subscription, offset, None)
             except MPREGError as error:
                 log.warning("committing for %r: %s", subscription.durable, error)
 

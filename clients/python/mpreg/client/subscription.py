@@ -16,6 +16,10 @@ log = logging.getLogger("mpreg")
 
 QUEUE_MESSAGES_MAX = 10_000
 """Messages that may wait for a callback. Beyond, the subscription is left and taken up again where it stopped."""
+COMMIT_SECONDS = 0.2
+"""How long a handled message may wait for its commit."""
+COMMIT_MESSAGES = 64
+"""How many may wait; the server sends a member of a group no more than 256 uncommitted ones."""
 RESUME_SLACK_SECONDS = 0.05
 """How far a resumption without an offset reaches back behind the subscription's own beginning."""
 
@@ -52,6 +56,8 @@ class Subscription:
         """The offset of the last message whose callback has returned."""
         self.committed: Optional[str] = None
         """The offset that the server was told last."""
+        self._uncommitted = 0
+        self._many_uncommitted: Optional[asyncio.Future[None]] = None
         self.is_recovering = False
         """Somebody is asking for it again."""
         self._is_stopped = False
@@ -157,6 +163,19 @@ class Subscription:
             log.exception("the callback of %s failed", self.patterns)
         if isinstance(received, PubSubMessage) and received.offset is not None:
             self.handled = received.offset
+            self._uncommitted += 1
+            many = self._many_uncommitted
+            if self._uncommitted >= COMMIT_MESSAGES and many is not None and not many.done():
+                many.set_result(None)
+
+    async def commit_due(self) -> str:
+        """Waits until there is something to commit, and then for more of it; its offset."""
+        while True:
+            self._many_uncommitted = asyncio.get_running_loop().create_future()
+            await asyncio.wait([self._many_uncommitted], timeout=COMMIT_SECONDS)
+            if self.handled is not None and self.handled != self.committed:
+                self._uncommitted = 0
+                return self.handled
 
     def _offer(self, received: Union[PubSubMessage, Gap]) -> None:
         self._queue.append(received)
