@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
+from server import Server, binary
 
 from mpreg import MPREGClientAPI
-from server import Server, binary
 
 TEST_SECONDS = 60
 

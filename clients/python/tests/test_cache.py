@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from server import Server, until
 
 from mpreg import CacheClient, CacheConflict, CacheError, CacheKey, MPREGClientAPI
 from mpreg.cache import CacheLevel, CacheMetadata, CacheOptions
-from server import Server, until
 
 
 async def test_values_come_and_go(client: MPREGClientAPI, name: str) -> None:

@@ -9,6 +9,7 @@ import time
 from typing import Any, Awaitable, Callable, List
 
 import pytest
+from server import Server, until
 
 from mpreg import (
     CacheClient,
@@ -21,7 +22,6 @@ from mpreg import (
     RequestTimeout,
 )
 from mpreg.errors import ClientClosed, ProtocolError
-from server import Server, until
 
 TRANSPORTS = ["ws", "tcp"]
 QUICK = ConnectionOptions(reconnect_delay=0.01, reconnect_delay_max=0.05)
@@ -104,7 +104,12 @@ async def test_nothing_acknowledged_is_missed_while_the_server_is_killed(own_ser
 
     listening = MPREGClientAPI(own_server.url(scheme), options=QUICK)
     publishing = MPREGClientAPI(own_server.url(scheme), options=QUICK)
-    async with listening, publishing, MPREGPubSubClient(listening) as listener, MPREGPubSubClient(publishing) as publisher:
+    async with (
+        listening,
+        publishing,
+        MPREGPubSubClient(listening) as listener,
+        MPREGPubSubClient(publishing) as publisher,
+    ):
         await listener.subscribe(["load"], lambda message: got.append(message.payload))
         load = asyncio.ensure_future(publish(publisher))
         for _ in range(3):
@@ -123,7 +128,9 @@ async def test_nothing_acknowledged_is_missed_while_the_server_is_killed(own_ser
 
 
 @pytest.mark.parametrize("scheme", TRANSPORTS)
-async def test_a_durable_subscription_misses_nothing_while_the_server_is_killed(own_server: Server, scheme: str) -> None:
+async def test_a_durable_subscription_misses_nothing_while_the_server_is_killed(
+    own_server: Server, scheme: str
+) -> None:
     got: List[int] = []
 
     async def take(message: PubSubMessage) -> None:
@@ -166,8 +173,9 @@ async def test_retried_writes_happen_once(own_server: Server, scheme: str) -> No
 async def test_a_silent_server_is_given_up(own_server: Server, scheme: str) -> None:
     options = ConnectionOptions(ping_interval=0.1, ping_timeout=0.2, reconnect_delay=0.01, connect_timeout=0.5)
     async with MPREGClientAPI(own_server.url(scheme), options=options) as client:
+        connection = client._client.session._connection
         await asyncio.sleep(0.5)
-        assert client.is_connected, "a quiet server that answers pings is not given up"
+        assert client._client.session._connection is connection, "a server that answers pings is not given up"
         own_server.pause()
         began = time.monotonic()
         with pytest.raises(ConnectionLost):
@@ -197,7 +205,9 @@ async def serve_frames(answer: Callable[[asyncio.StreamReader, asyncio.StreamWri
     return await asyncio.start_server(answer, "127.0.0.1", 0)
 
 
-@pytest.mark.parametrize("sent", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x01{", b"\x00\x00\x00\x02[]", b"\x00\x00\x00\x01\xff"])
+@pytest.mark.parametrize(
+    "sent", [b"\xff\xff\xff\xff", b"\x00\x00\x00\x01{", b"\x00\x00\x00\x02[]", b"\x00\x00\x00\x01\xff"]
+)
 async def test_what_is_no_message_ends_the_connection(sent: bytes) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(4)

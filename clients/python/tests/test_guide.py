@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
 import pytest
+from server import Server
 
 from mpreg import CacheClient, MPREGClientAPI, MPREGPubSubClient, Worker
-from server import Server
 
 GUIDE = os.environ.get("MPREG_GUIDE")
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -106,7 +106,9 @@ def run_bash(code: str, server: Server) -> str:
         words = shlex.split(command)
         assert words[:3] == ["uv", "run", "python"]
         environment = {**os.environ, "MPREG_URL": server.url("ws"), "PYTHONPATH": str(PACKAGE)}
-        done = subprocess.run([sys.executable, *words[3:]], cwd=PACKAGE, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, *words[3:]], cwd=PACKAGE, env=environment, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
         output += done.stdout
     return output
@@ -124,7 +126,7 @@ async def test_a_block_of_the_guide(
         output = run_bash(code, server)
         assert "== cache" in output and "rpc + cache:" in output
         return
-    async with users_functions(server.url("tcp")), MPREGClientAPI(server.url("tcp")) as client:
+    async with users_functions(server.url("tcp")):
         names = await run_python(code, server)
         printed = capsys.readouterr().out
         if "Dependency chain" in code:

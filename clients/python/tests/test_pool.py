@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from server import Server, until
 
 from mpreg import ClientPool, ConnectionFailed, RequestTimeout, create_transport_pool
 from mpreg.errors import ClientClosed
-from server import Server, until
 
 
 async def test_clients_are_used_again(url: str) -> None:

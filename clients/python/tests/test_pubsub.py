@@ -6,12 +6,12 @@ import asyncio
 from typing import Any, List
 
 import pytest
+from server import Server, until
 
 from mpreg import MPREGClientAPI, MPREGPubSubClient, PubSubMessage
 from mpreg.client.subscription import Callback
 from mpreg.core.model import Gap
 from mpreg.errors import ClientClosed, PubSubError, RequestTimeout
-from server import Server, until
 
 
 async def test_what_is_published_arrives(client: MPREGClientAPI, name: str) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from server import Server
 
-from mpreg import CommandNotFound, ConnectionFailed, MPREGClientAPI, RPCCommand, RPCRequest, RpcError
+from mpreg import CommandNotFound, ConnectionFailed, MPREGClientAPI, RPCCommand, RpcError, RPCRequest
 from mpreg.core.model import CommandNotFoundException, MPREGException
 from mpreg.errors import ClientClosed, EncodeError, ExecutionFailed, MessageTooLarge
-from server import Server
 
 
 async def test_calls_of_the_checklist(client: MPREGClientAPI) -> None:

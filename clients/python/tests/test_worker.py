@@ -9,11 +9,11 @@ import time
 from typing import Any, AsyncIterator, Dict, List, Optional
 
 import pytest
+from server import Server, until
 
 from mpreg import CommandNotFound, ConnectionOptions, MPREGClientAPI, RPCCommand, Worker
 from mpreg.errors import ExecutionFailed, RpcError
 from mpreg.worker.declaration import type_name
-from server import Server, until
 
 QUICK = ConnectionOptions(reconnect_delay=0.01, reconnect_delay_max=0.05)
 
@@ -111,7 +111,9 @@ async def test_functions_describe_themselves(url: str, client: MPREGClientAPI, n
         resources=["gpu"],
         examples=[{"name": "two", "request": [[1, 2]], "response": 1.5}],
     )
-    def mean(numbers: List[float], /, weights: Optional[Dict[str, int]] = None, *, digits: int = 2, **more: Any) -> float:
+    def mean(
+        numbers: List[float], /, weights: Optional[Dict[str, int]] = None, *, digits: int = 2, **more: Any
+    ) -> float:
         """Mean of numbers.
 
         Weighted where weights are given.

@@ -75,9 +75,7 @@ class Atomics:
         level: Optional[str] = None,
     ) -> AtomicResult:
         """As :meth:`test_and_set`."""
-        operation = atomic_operation(
-            "compare_and_swap", new_value=new, ttl_seconds=ttl_seconds, conditions=conditions
-        )
+        operation = atomic_operation("compare_and_swap", new_value=new, ttl_seconds=ttl_seconds, conditions=conditions)
         return await self.atomic(key, {**operation, "expected_value": expected}, level=level)
 
     async def increment(

@@ -60,9 +60,7 @@ class Batch:
         """Removes an entry. None there is no failure."""
         return self.add("delete", key)
 
-    def increment(
-        self, key: KeyLike, by: Number = 1, *, conditions: Optional[Mapping[str, Any]] = None
-    ) -> "Batch":
+    def increment(self, key: KeyLike, by: Number = 1, *, conditions: Optional[Mapping[str, Any]] = None) -> "Batch":
         """Adds to a number."""
         return self.atomic(key, atomic_operation("increment", increment_by=by, conditions=conditions))
 

@@ -61,7 +61,10 @@ class CacheClient(Atomics, Leases):
         constraint does not hold; nothing is stored then.
         """
         reply = await self._requests.ask(
-            "put", level=level, options=options, **put_members(key, value, ttl_seconds, metadata, constraints, ttl_config)
+            "put",
+            level=level,
+            options=options,
+            **put_members(key, value, ttl_seconds, metadata, constraints, ttl_config),
         )
         return CacheEntry.from_reply(reply)
 

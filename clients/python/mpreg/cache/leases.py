@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from typing import Any, Awaitable, Callable, Dict, Mapping, Optional, Union
 
@@ -79,13 +80,11 @@ class Leases:
             await self._give_back(key, token)
             return None
         members: Dict[str, Any] = {"metadata": metadata} if metadata else {}
-        try:
+        # The key was written meanwhile, or a newer lease was granted: theirs is stored, ours is still an answer.
+        with contextlib.suppress(CacheConflict):
             await self._requests.ask(
                 "put", key=key.to_dict(), value=value, level=level, more_options={"lease": {"token": token}}, **members
             )
-        except CacheConflict:
-            # The key was written meanwhile, or a newer lease was granted: theirs is stored, ours is still an answer.
-            pass
         return value
 
     async def _give_back(self, key: CacheKey, token: int) -> Message:

@@ -91,7 +91,12 @@ class Namespace:
             offset = page.get("next_offset") if page.get("has_more") else None
 
     async def backup(
-        self, pattern: str = "*", *, limit: Optional[int] = None, offset: Optional[int] = None, compression: bool = False
+        self,
+        pattern: str = "*",
+        *,
+        limit: Optional[int] = None,
+        offset: Optional[int] = None,
+        compression: bool = False,
     ) -> Backup:
         """A consistent copy of the entries, or of ``limit`` of them from ``offset`` on.
 
@@ -101,7 +106,9 @@ class Namespace:
         following = result.get("next_offset") if result.get("has_more") else None
         return Backup(result["data"], int(result["count"]), str(result.get("checksum", "")), following)
 
-    async def restore(self, backup: Union[Backup, str, Mapping[str, Any]], merge_strategy: str = "overwrite") -> Restored:
+    async def restore(
+        self, backup: Union[Backup, str, Mapping[str, Any]], merge_strategy: str = "overwrite"
+    ) -> Restored:
         """Writes entries of a backup; ``merge_strategy`` is ``overwrite``, ``skip_existing`` or ``newest``."""
         data = backup.data if isinstance(backup, Backup) else backup
         result = await self.run("restore", data=data, merge_strategy=merge_strategy)

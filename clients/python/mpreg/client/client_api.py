@@ -102,7 +102,15 @@ class MPREGClientAPI(Discovery):
         otherwise what every request may raise: see :mod:`mpreg.errors`.
         """
         command = RPCCommand(
-            fun, fun, args, kwargs, frozenset(locs or ()), function_id, version_constraint, target_cluster, routing_topic
+            fun,
+            fun,
+            args,
+            kwargs,
+            frozenset(locs or ()),
+            function_id,
+            version_constraint,
+            target_cluster,
+            routing_topic,
         )
         results = await self.request([command], timeout)
         return results[fun] if isinstance(results, dict) and fun in results else results

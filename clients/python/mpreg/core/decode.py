@@ -22,9 +22,7 @@ def decode(cls: Type[T], value: Any) -> T:
     """
     if not isinstance(value, dict):
         raise ProtocolError(f"expected an object for {cls.__name__}, got {type(value).__name__}")
-    members = {
-        name: _member(of, value[name]) for name, of in _hints(cls).items() if value.get(name) is not None
-    }
+    members = {name: _member(of, value[name]) for name, of in _hints(cls).items() if value.get(name) is not None}
     try:
         return cls(**members)
     except TypeError as error:

@@ -29,16 +29,18 @@ __all__ = [
 GlobalCacheEntry = CacheEntry
 """Upstream's name of :class:`~mpreg.cache.CacheEntry`."""
 
-_TIERS = {CacheLevel.L2: "enable_l2_persistent", CacheLevel.L3: "enable_l3_distributed", CacheLevel.L4: "enable_l4_federation"}
+_TIERS = {
+    CacheLevel.L2: "enable_l2_persistent",
+    CacheLevel.L3: "enable_l3_distributed",
+    CacheLevel.L4: "enable_l4_federation",
+}
 
 
 class GlobalCacheKey(CacheKey):
     """A key whose identifier may come from data."""
 
     @staticmethod
-    def from_data(
-        namespace: str, data: Any, version: str = "v1.0.0", tags: Any = ()
-    ) -> "GlobalCacheKey":
+    def from_data(namespace: str, data: Any, version: str = "v1.0.0", tags: Any = ()) -> "GlobalCacheKey":
         """The key of ``data``: its identifier is the first 32 hexadecimal digits of SHA-256 over its canonical
         JSON (compact, members sorted), so equal data have equal keys in every process and language.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import logging
 import os
+import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar, Union
@@ -145,12 +147,17 @@ class Worker:
             self._executor.shutdown(wait=False)
 
     async def run(self) -> None:
-        """Starts, and serves until the task is cancelled; then stops in order."""
-        await self.start()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await self.stop()
+        """Starts, and serves until SIGINT, SIGTERM or the cancellation of the task; then stops in order."""
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        with contextlib.ExitStack() as handlers:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                # Not on Windows, nor outside of the main thread: there cancellation is the way.
+                with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                    loop.add_signal_handler(number, ended.set)
+                    handlers.callback(loop.remove_signal_handler, number)
+            async with self:
+                await ended.wait()
 
     async def __aenter__(self) -> "Worker":
         await self.start()

@@ -23,9 +23,7 @@ class Structure:
         ``value`` in it is ``None`` on a miss.
         """
         whole = {"structure_type": self.kind, "operation": operation, **members}
-        reply = await self._requests.ask(
-            "structure", key=self.key.to_dict(), structure_operation=whole, level=level
-        )
+        reply = await self._requests.ask("structure", key=self.key.to_dict(), structure_operation=whole, level=level)
         return dict(reply["structure_result"])
 
     async def _value(self, operation: str, level: Optional[str] = None, **members: Any) -> Any:
