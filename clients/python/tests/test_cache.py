@@ -168,6 +168,8 @@ async def test_more_structures(client: MPREGClientAPI, name: str) -> None:
         assert (await ranking.rank("bob"), await ranking.rank("none")) == (2, None)
         assert (await ranking.score("eve"), await ranking.score("none")) == (2, None)
         assert await ranking.remove("eve") and await ranking.size() == 2
+        assert (await ranking.pop_min(), await ranking.pop_max()) == (("ada", 3), ("bob", 4))
+        assert await ranking.pop_min() is None and await ranking.pop_max() is None
 
         visits = cache.counter((name, "visits"))
         assert await visits.get() is None

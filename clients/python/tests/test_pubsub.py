@@ -188,6 +188,21 @@ async def test_a_durable_subscription_goes_on_where_it_was(own_server: Server) -
         assert [message.payload for message in last] == [3]
 
 
+async def test_a_disconnected_client_stays_disconnected(own_server: Server) -> None:
+    client = MPREGClientAPI(own_server.url("tcp"))
+    pubsub = MPREGPubSubClient(client)
+    await pubsub.start()
+    got: List[PubSubMessage] = []
+    await pubsub.subscribe(["jobs"], got.append, durable="worker")
+    await pubsub.publish("jobs", 1)
+    await until(lambda: got)
+    await client.disconnect()
+    await asyncio.sleep(0.5)
+    assert not client.is_connected, "a commit that is due is no reason to connect"
+    await pubsub.stop()
+    assert not client.is_connected and pubsub.list_subscriptions() == []
+
+
 async def test_a_slow_callback_misses_nothing(
     client: MPREGClientAPI, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,7 +28,7 @@ class MPREGPubSubClient:
 
     After a lost connection all subscriptions are made again by themselves and go on behind the last message
     that came: nothing that the server still has is missed or repeated. What it no longer has is told as a
-    :class:`~mpreg.core.model.Gap`.
+    :class:`~mpreg.core.model.Gap`. Disconnecting ``base_client`` ends them: :meth:`stop` first.
     """
 
     def __init__(self, base_client: MPREGClientAPI) -> None:
@@ -247,6 +247,8 @@ class MPREGPubSubClient:
             offset = await subscription.commit_due()
             try:
                 await self._commit(subscription, offset, None)
+            except ClientClosed:
+                return
             except MPREGError as error:
                 log.warning("committing for %r: %s", subscription.durable, error)
 
@@ -258,12 +260,13 @@ class MPREGPubSubClient:
     async def _commit(self, subscription: Subscription, offset: str, timeout: Optional[float]) -> None:
         wire_id = subscription.wire_id
         request = {"role": "pubsub-commit", "u": new_id(), "subscription_id": wire_id, "offset": offset}
-        _accepted(await self.base_client.send_raw_message(request, timeout))
+        # Not over the base client here and below, which connects a client that was disconnected on purpose.
+        _accepted(await self._client.send_raw_message(request, timeout))
         subscription.committed = offset
 
     async def _end(self, wire_id: str, timeout: Optional[float]) -> None:
         request = {"role": "pubsub-unsubscribe", "u": new_id(), "subscription_id": wire_id}
-        _accepted(await self.base_client.send_raw_message(request, timeout))
+        _accepted(await self._client.send_raw_message(request, timeout))
 
     def _ask_again(self, subscription: Subscription) -> Message:
         """The request that takes up a subscription where it stopped; its notifications have a new address."""
@@ -289,7 +292,10 @@ class MPREGPubSubClient:
         except MPREGError as error:
             log.debug("leaving %s: %s", subscription.patterns, error)
         try:
-            _accepted(await self.base_client.send_raw_message(self._ask_again(subscription)))
+            _accepted(await self._client.send_raw_message(self._ask_again(subscription)))
+            return True
+        except ClientClosed:
+            subscription.stop()
             return True
         except MPREGError as error:
             log.warning("subscribing to %s again: %s", subscription.patterns, error)

@@ -91,6 +91,16 @@ class SortedSet(Sized):
         """The lowest, lowest first."""
         return _scored(await self._value("get_bottom", limit=limit))
 
+    async def pop_min(self, *, level: Optional[str] = None) -> Optional[ScoredMember]:
+        """Takes the lowest away and returns it; ``None`` when there is none."""
+        member = await self._value("pop_min", level=level)
+        return _scored([member])[0] if member else None
+
+    async def pop_max(self, *, level: Optional[str] = None) -> Optional[ScoredMember]:
+        """Takes the highest away and returns it; ``None`` when there is none."""
+        member = await self._value("pop_max", level=level)
+        return _scored([member])[0] if member else None
+
     async def range_by_score(
         self, lowest: Optional[Number] = None, highest: Optional[Number] = None
     ) -> typing.List[ScoredMember]:
