@@ -15,7 +15,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// `None` when `NATS_SERVER` names no binary. `synced`: every message is synced before its ack.
+    /// `None` when `NATS_SERVER` names no binary, or one that cannot do it (2.9 does not sync always). `synced`: every message is synced before its ack.
     pub fn start(synced: bool) -> Option<Server> {
         let program = std::env::var("NATS_SERVER").ok()?;
         let data = tempfile::tempdir().expect("a scratch directory");
@@ -25,10 +25,15 @@ impl Server {
             "listen: 127.0.0.1:{port}\njetstream {{ store_dir: {:?}\n max_file: 20GB\n {sync} }}\n",
             data.path().join("js")
         );
-        std::fs::write(&config, text).expect("a file is written");
+        std::fs::write(&config, &text).expect("a file is written");
         let mut command = on_processor(0, &program);
         command.env("GOMAXPROCS", "1").arg("-c").arg(config).stdout(Stdio::null()).stderr(Stdio::null());
-        let server = Server { _process: Process::spawn(command), _data: data, port };
+        let mut process = Process::spawn(command);
+        if !process.lives() {
+            eprintln!("this NATS server does not know {config:?}", config = text.trim());
+            return None;
+        }
+        let server = Server { _process: process, _data: data, port };
         let stream = r#"{"name":"S","subjects":["s.>"],"storage":"file","retention":"limits","max_msgs":-1,"max_bytes":-1,"num_replicas":1,"discard":"old"}"#;
         server.api("$JS.API.STREAM.CREATE.S", stream);
         Some(server)

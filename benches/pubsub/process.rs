@@ -36,6 +36,12 @@ impl Process {
         self.0.stdout.take().expect("it was piped")
     }
 
+    /// Whether it is still there after a moment.
+    pub fn lives(&mut self) -> bool {
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        self.0.try_wait().is_ok_and(|ended| ended.is_none())
+    }
+
     pub fn kill(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
