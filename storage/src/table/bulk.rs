@@ -111,7 +111,7 @@ impl<'a, 'txn> Merge<'a, 'txn> {
             None => 0,
             Some(old) => {
                 self.counters.forget(key, old.value())?;
-                row::expires_us(key, old.value())?
+                expiry_of_replaced(key, old.value())?
             }
         };
         if old_expires_us != expires_us {
@@ -126,7 +126,7 @@ impl<'a, 'txn> Merge<'a, 'txn> {
         let old = self.table.remove(key).map_err(during("remove an entry"))?;
         let Some(old) = old else { return Ok(()) };
         self.counters.forget(key, old.value())?;
-        self.marks.replace(key, row::expires_us(key, old.value())?, 0);
+        self.marks.replace(key, expiry_of_replaced(key, old.value())?, 0);
         self.summary.removes += 1;
         Ok(())
     }
@@ -154,6 +154,15 @@ impl Counters {
             Error::corrupt("meta row counters", what)
         })?;
         Ok(())
+    }
+}
+
+/// When a row that is about to go expires. A damaged one cannot say, and must not keep the checkpoint from replacing
+/// it: its mark, if it had one, stays behind, and the sweeper passes over marks that no entry confirms.
+fn expiry_of_replaced(key: &[u8], row: &[u8]) -> Result<u64, Error> {
+    match row::expires_us(key, row) {
+        Err(Error::Corrupt { .. }) => Ok(0),
+        known => known,
     }
 }
 
