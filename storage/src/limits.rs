@@ -20,6 +20,10 @@ pub const CASCADE_KEYS_MAX: usize = 1_000_000;
 pub const BATCH_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Most operations in one batch.
 pub const BATCH_OPS_MAX: usize = 1024;
+/// Most records in one batch: an operation may take two and a notice.
+pub const BATCH_PARTS_MAX: usize = 4 * BATCH_OPS_MAX;
+/// Longest value that is kept beside a change for whoever follows the log.
+pub const EVENT_VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// Deepest nesting of a JSON text.
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Most values (scalars, arrays, objects) in one JSON text.

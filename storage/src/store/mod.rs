@@ -22,6 +22,7 @@ mod background;
 mod batch;
 mod directory;
 mod error;
+mod events;
 mod feed;
 mod flight;
 mod known;
@@ -39,6 +40,7 @@ mod sweep;
 mod tags;
 mod topics;
 mod volatile;
+mod witness;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,6 +50,7 @@ use parking_lot::Mutex;
 pub use batch::{BatchDone, BatchError, Batched, Judge, Once};
 pub use directory::{FORMAT_VERSION, FORMAT_VERSION_MIN};
 pub use error::Error;
+pub use events::{Event, EventKind, EventStep, EventValue, Events, EventsFrom};
 pub use feed::{Feed, FeedFrame};
 pub use operation::{Creation, Done, NewVersion, Operation, Outcome, Update, Verdict};
 pub use options::{Level, Options};
@@ -57,6 +60,7 @@ pub use scan::{Page, Row, Snapshot};
 pub use stats::Stats;
 pub use structures::Found;
 pub use submit::Ticket;
+pub use witness::{Witness, Witnessed};
 
 use crate::record::Lsn;
 use crate::topics::Topics;
@@ -306,6 +310,9 @@ impl Shared {
         // Relaxed: as in `refuse_when_full`.
         if self.full.load(Ordering::Relaxed) {
             self.pipeline.set_prepares(0);
+            // Whoever follows the log must do with less when writers have none.
+            let before = self.pipeline.positions().checkpoint_before;
+            self.pipeline.log.retire(before)?;
             self.pipeline.log.release_spares()?;
         } else {
             self.prepare()?;
