@@ -22,6 +22,7 @@
 mod desk;
 mod error;
 mod functions;
+mod invalidation;
 mod running;
 mod topics;
 
@@ -136,6 +137,9 @@ fn store_options(config: &Config) -> Options {
     options.table_cache_bytes = usize::try_from(config.table_cache_bytes).unwrap_or(usize::MAX);
     options.free_bytes_min = config.free_bytes_min;
     options.sweep_interval_us = us(config.sweep_interval);
+    options.feed_age_us = us(config.events_age_max);
+    options.feed_bytes_max = config.events_bytes_max;
+    options.event_values = config.events_values;
     options.topics = Some(topics::options(config));
     options
 }

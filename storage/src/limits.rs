@@ -98,7 +98,7 @@ pub const TOPIC_BYTES_MAX: usize = 512;
 /// Longest message object, as JSON text. A message takes no more than a transport carries.
 pub const MESSAGE_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Longest name of a durable subscription, in bytes of UTF-8.
-pub const SUBSCRIPTION_NAME_BYTES_MAX: usize = 128;
+pub const SUBSCRIPTION_NAME_BYTES_MAX: usize = 160;
 /// Most durable subscriptions.
 pub const SUBSCRIPTIONS_MAX: usize = 10_000;
 /// Longest topic pattern, in bytes.

@@ -154,6 +154,12 @@ impl Store {
         self.shared.pipeline.now_us()
     }
 
+    /// Last position given to a record, handed to the OS or not. Cost: one lock.
+    #[must_use]
+    pub fn staged(&self) -> Lsn {
+        self.shared.pipeline.inner.lock().core.staged()
+    }
+
     /// Last position handed to the OS.
     #[must_use]
     pub fn written(&self) -> Lsn {
