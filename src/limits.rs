@@ -130,6 +130,8 @@ pub const DELIVERY_MESSAGES_MAX: usize = 64;
 pub const DELIVERY_STALL_MS: u64 = 20;
 /// Messages a member of a group may have without acknowledging one of them.
 pub const GROUP_UNACKNOWLEDGED_MAX: usize = 256;
+/// How long the teller of events waits for a log that is full.
+pub const FOLLOW_RETRY_MS: u64 = 100;
 /// How long a group waits for a member whose connection is full.
 pub const GROUP_RETRY_MS: u64 = 20;
 /// Longest time a message may be kept, in seconds.

@@ -94,6 +94,12 @@ pub struct Config {
     pub topics_volatile: Vec<String>,
     /// Patterns of topics whose publishes are strong when they ask for no level. Default none.
     pub topics_strong: Vec<String>,
+    /// Age up to which events of the cache are kept. Default 1 h.
+    pub events_age_max: Duration,
+    /// Bytes of the write-ahead log up to which it is kept for them. Default 1 GiB.
+    pub events_bytes_max: u64,
+    /// Whether events tell the values before and after. Default false.
+    pub events_values: bool,
     /// Name of the cluster this node belongs to. Default `mpreg`.
     pub cluster_id: String,
     /// What functions may need and this node has. Default none.
@@ -163,6 +169,9 @@ impl Config {
             topics_keep: values.texts("topics.keep").iter().flat_map(|text| Keep::read(text)).collect(),
             topics_volatile: values.texts("topics.volatile"),
             topics_strong: values.texts("topics.strong"),
+            events_age_max: values.time("events.age"),
+            events_bytes_max: values.number("events.bytes"),
+            events_values: values.flag("events.values"),
             cluster_id: values.text("node.cluster"),
             resources: values.texts("node.resources"),
             advertised_urls: values.texts("node.advertise"),

@@ -176,6 +176,25 @@ pub static SETTINGS: &[Setting] = &[
         "",
         "patterns of topics whose publishes are synced when they ask for no level",
     ),
+    setting(
+        "events.age",
+        time(0, DAY_MS),
+        "1h",
+        "age up to which events of the cache are kept, at least as far as events.bytes allows; 0s: as long as the \
+         log needs them",
+    ),
+    setting(
+        "events.bytes",
+        size(0, 1024 * GIB),
+        "1GiB",
+        "bytes of the write-ahead log up to which it is kept for them",
+    ),
+    setting(
+        "events.values",
+        Kind::Flag,
+        "false",
+        "keep and tell the values before and after each change, up to 1MiB of each",
+    ),
     setting("node.cluster", Kind::Text, "mpreg", "name of the cluster this node belongs to"),
     setting("node.resources", Kind::Texts, "", "what functions may need and this node has"),
     setting(

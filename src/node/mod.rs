@@ -22,6 +22,7 @@
 mod desk;
 mod error;
 mod functions;
+mod invalidation;
 mod running;
 mod topics;
 
@@ -137,6 +138,9 @@ fn store_options(config: &Config) -> Options {
         config.table_cache_bytes.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     options.free_bytes_min = config.free_bytes_min;
     options.sweep_interval_us = us(config.sweep_interval);
+    options.feed_age_us = us(config.events_age_max);
+    options.feed_bytes_max = config.events_bytes_max;
+    options.event_values = config.events_values;
     options.topics = Some(topics::options(config));
     options.scrub_interval_us = us(config.scrub_interval);
     options

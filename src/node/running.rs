@@ -15,6 +15,7 @@ use super::error::Error;
 use super::topics;
 use crate::cache::Cache;
 use crate::config::Config;
+use crate::events::{EventStream, EventsFrom, StoreEvents};
 use crate::limits::WORKER_LEASE_STEP_MS;
 use crate::pubsub::{Backlog, Hub};
 use crate::rpc::function::Prepared;
@@ -74,14 +75,17 @@ impl Running {
         let (sender, failure) = watch::channel(None);
         // Any number that differs from start to start will do; the standard hasher is seeded with one.
         let process = RandomState::new().hash_one(std::process::id());
-        let cache = Arc::new(
-            Cache::new(store.clone(), config.level, process).invalidate_all(config.allow_invalidate_all),
-        );
         let sender = Arc::new(sender);
         let mut tasks = Tasks::default();
         tasks.spawn(watch_health(store.clone(), Arc::clone(&sender)));
-        let hub = Hub::new(backlog, topics::rules(config));
+        let events = StoreEvents::new(store.clone(), &config.cluster_id, config.events_values);
+        let hub = Hub::new(backlog, Some(Arc::new(events)), topics::rules(config));
         tasks.spawn(Arc::clone(&hub).run_courier());
+        tasks.spawn(Arc::clone(&hub).run_follower());
+        let cache = Cache::new(store.clone(), config.level, process)
+            .invalidate_all(config.allow_invalidate_all)
+            .announced_by(Arc::new(topics::HubAnnouncer(Arc::clone(&hub))));
+        let cache = Arc::new(cache);
         let slots = Slots::new(config.connections_max, config.connections_per_address_max);
         let identity = Identity::new(
             store.node_id().to_owned(),
@@ -174,6 +178,14 @@ impl Running {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What happens to the cache, from a place on: every change once and in order, also across restarts.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn events(&self, from: EventsFrom) -> Result<EventStream, mpreg_storage::store::Error> {
+        EventStream::new(&self.store, from)
     }
 
     /// Pub/sub in numbers.

@@ -18,7 +18,7 @@ use super::hub::{Hub, Receiver};
 use super::pattern::Pattern;
 use super::subscription::Subscription;
 use crate::limits::{BACKLOG_CHUNK_BYTES, GROUP_RETRY_MS, GROUP_UNACKNOWLEDGED_MAX};
-use crate::protocol::pubsub::{Gap, NotificationKind};
+use crate::protocol::pubsub::{Gap, NotificationKind, Offset};
 use crate::session::Refused as Unpushed;
 
 /// See the module.
@@ -244,21 +244,26 @@ fn deal_one(
     only: Option<Position>,
 ) -> Option<Stopped> {
     let Some(member) = members.least() else { return Some(Stopped::Wait) };
+    let at = |offset| match offset {
+        Offset::Message(position) => position,
+        Offset::Event(_) => Position::default(),
+    };
     let (push, given) = match cursor.next() {
         Ok(Step::Pause) => return None,
         Ok(Step::End) => return Some(Stopped::Wait).filter(|_| only.is_none()),
-        Ok(Step::Message { position, .. }) if only.is_some_and(|only| only != position) => {
+        Ok(Step::Message { offset, .. }) if only.is_some_and(|only| only != at(offset)) => {
             // It is kept no longer.
-            let span = only.map(|only| (only, only));
+            let span = only.map(|only| (only.into(), only.into()));
             (member.subscription.gap_of(Gap { span, count: Some(1) }), None)
         }
-        Ok(Step::Message { position, message }) => {
+        Ok(Step::Message { offset, message, .. }) => {
+            let position = at(offset);
             let kind = if position <= member.subscription.cut {
                 NotificationKind::Backlog
             } else {
                 NotificationKind::Live
             };
-            let body = stored_body(kind, position, message);
+            let body = stored_body(kind, offset, message);
             (member.subscription.push_of(body.into()), Some(position))
         }
         Ok(Step::Gap { from, to }) => {

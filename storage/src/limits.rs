@@ -20,6 +20,10 @@ pub const CASCADE_KEYS_MAX: usize = 1_000_000;
 pub const BATCH_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Most operations in one batch.
 pub const BATCH_OPS_MAX: usize = 1024;
+/// Most records in one batch: an operation may take two and a notice.
+pub const BATCH_PARTS_MAX: usize = 4 * BATCH_OPS_MAX;
+/// Longest value that is kept beside a change for whoever follows the log.
+pub const EVENT_VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// Deepest nesting of a JSON text.
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Most values (scalars, arrays, objects) in one JSON text.
@@ -98,7 +102,7 @@ pub const TOPIC_BYTES_MAX: usize = 512;
 /// Longest message object, as JSON text. A message takes no more than a transport carries.
 pub const MESSAGE_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Longest name of a durable subscription, in bytes of UTF-8.
-pub const SUBSCRIPTION_NAME_BYTES_MAX: usize = 128;
+pub const SUBSCRIPTION_NAME_BYTES_MAX: usize = 160;
 /// Most durable subscriptions.
 pub const SUBSCRIPTIONS_MAX: usize = 10_000;
 /// Longest topic pattern, in bytes.

@@ -22,6 +22,7 @@ mod background;
 mod batch;
 mod directory;
 mod error;
+mod events;
 mod feed;
 mod flight;
 mod known;
@@ -40,6 +41,7 @@ mod sweep;
 mod tags;
 mod topics;
 mod volatile;
+mod witness;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +51,7 @@ use parking_lot::Mutex;
 pub use batch::{BatchDone, BatchError, Batched, Judge, Once};
 pub use directory::{FORMAT_VERSION, FORMAT_VERSION_MIN};
 pub use error::Error;
+pub use events::{Event, EventKind, EventStep, EventValue, Events, EventsFrom};
 pub use feed::{Feed, FeedFrame};
 pub use operation::{Creation, Done, NewVersion, Operation, Outcome, Update, Verdict};
 pub use options::{Level, Options};
@@ -59,6 +62,7 @@ pub use scrub::Scrubbed;
 pub use stats::Stats;
 pub use structures::Found;
 pub use submit::Ticket;
+pub use witness::{Witness, Witnessed};
 
 use crate::record::Lsn;
 use crate::topics::Topics;
@@ -162,6 +166,12 @@ impl Store {
     #[must_use]
     pub fn now_us(&self) -> u64 {
         self.shared.pipeline.now_us()
+    }
+
+    /// Last position given to a record, handed to the OS or not. Cost: one lock.
+    #[must_use]
+    pub fn staged(&self) -> Lsn {
+        self.shared.pipeline.inner.lock().core.staged()
     }
 
     /// Last position handed to the OS.
@@ -340,6 +350,9 @@ impl Shared {
         // Relaxed: as in `refuse_when_full`.
         if self.full.load(Ordering::Relaxed) {
             self.pipeline.set_prepares(0);
+            // Whoever follows the log must do with less when writers have none.
+            let before = self.pipeline.positions().checkpoint_before;
+            self.pipeline.log.retire(before)?;
             self.pipeline.log.release_spares()?;
         } else {
             self.prepare()?;

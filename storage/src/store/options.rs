@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::disk::{OsClock, OsDisk, OsRng};
 use crate::memory::PolicyKind;
 pub use crate::record::Level;
+use crate::write::Keep;
 use crate::write::core::Bounds;
 use crate::write::recovery::{Machine, Parts};
 use crate::{log, memory, table, topics};
@@ -45,6 +46,13 @@ pub struct Options {
     pub table_check_bytes_max: u64,
     /// Free bytes below which writes are refused. Default: 5 % of the disk, at least 256 MiB.
     pub free_bytes_min: Option<u64>,
+    /// How long the log is kept for those who follow it, beyond what recovery needs. Default 0: not at all.
+    pub feed_age_us: u64,
+    /// Bytes of the log up to which it is kept for them. Default 1 GiB.
+    pub feed_bytes_max: u64,
+    /// Whether the log also keeps the value before each change, and the whole of a changed structure: up to 1 MiB of
+    /// each. Default false.
+    pub event_values: bool,
     /// How often expired entries are looked for. Default 1 s.
     pub sweep_interval_us: u64,
     /// How often everything stored is read to find damage. Default 24 h, the first time a minute after the start; 0 never.
@@ -79,6 +87,9 @@ impl Options {
             table_cache_bytes: None,
             table_check_bytes_max: crate::limits::TABLE_CHECK_BYTES_DEFAULT,
             free_bytes_min: None,
+            feed_age_us: 0,
+            feed_bytes_max: 1 << 30,
+            event_values: false,
             sweep_interval_us: 1_000_000,
             scrub_interval_us: 24 * 3600 * 1_000_000,
             threads: true,
@@ -124,6 +135,7 @@ impl Options {
                 ..table::Options::default()
             },
             log: log::Options { segment_bytes: self.segment_bytes, ..log::Options::default() },
+            keep: Keep { age_us: self.feed_age_us, bytes_max: self.feed_bytes_max },
         }
     }
 }

@@ -39,8 +39,15 @@ pub(super) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// Plans one operation and emits its records.
+    /// Plans one operation and emits its records. What is witnessed must be in a batch.
     pub(super) fn plan(&mut self, operation: &Operation<'_>) -> Result<Done, Error> {
+        match operation.unwrapped() {
+            (operation, None) if !self.shared.options.event_values => self.plan_plain(operation),
+            (operation, witness) => self.plan_witnessed(operation, witness),
+        }
+    }
+
+    pub(super) fn plan_plain(&mut self, operation: &Operation<'_>) -> Result<Done, Error> {
         match *operation {
             Operation::Put { key, value, ttl_us, extras } => self.put(key, value, ttl_us, extras),
             Operation::Delete { key } => self.remove(key, Cause::Plain),
@@ -49,6 +56,7 @@ impl Planner<'_> {
             Operation::Structure { key, family, command, create } => {
                 self.structure(key, family, &command, create)
             }
+            Operation::Witnessed { .. } => Err(Error::GivenUp),
         }
     }
 
@@ -194,6 +202,7 @@ impl Planner<'_> {
         let next = self.inner.core.positions().next;
         match overlay.count {
             0 => Ok(next.prev()),
+            1 if let Some(Ok(only)) = op::Records::new(&overlay.body).next() => self.emit(&only.op),
             _ => self.emit(&Op::Batch(Batch { body: &overlay.body, count: overlay.count })),
         }
     }
@@ -229,9 +238,9 @@ pub(super) fn log_bytes(shared: &Shared, operation: &Operation<'_>) -> usize {
         let entry = shared.pipeline.memory.peek(key);
         entry.map_or(0, |entry| entry.value().len() + entry.extras().len())
     };
-    let payload = match operation {
+    let payload = match operation.unwrapped().0 {
         Operation::Put { value, extras, .. } => value.len() + extras.len(),
-        Operation::Delete { .. } | Operation::Remove { .. } => 0,
+        Operation::Delete { .. } | Operation::Remove { .. } | Operation::Witnessed { .. } => 0,
         Operation::Update { key, update } => there(key) + update.grows_by(),
         // A value that becomes a structure is logged whole, each element with its length.
         Operation::Structure { key, command, create, .. } => {
@@ -239,7 +248,11 @@ pub(super) fn log_bytes(shared: &Shared, operation: &Operation<'_>) -> usize {
             3 * there(key) + command.payload_bytes() + extras
         }
     };
-    operation.key().len() * 2 + payload + 3 * op::RECORD_OVERHEAD_BYTES
+    let witnessed = match operation.unwrapped() {
+        (_, None) if !shared.options.event_values => 0,
+        _ => op::RECORD_OVERHEAD_BYTES + 2 * there(operation.key()),
+    };
+    operation.key().len() * 2 + payload + 3 * op::RECORD_OVERHEAD_BYTES + witnessed
 }
 
 pub(super) fn bounded(what: &'static str, bytes: &[u8], bytes_max: usize) -> Result<(), Error> {

@@ -9,7 +9,7 @@ use super::error::Error;
 use super::known::FromTable;
 use super::operation::{Done, Operation, Outcome};
 use super::options::Level;
-use super::plan::{Planner, bounded, log_bytes};
+use super::plan::{Overlay, Planner, bounded, log_bytes};
 use crate::limits::{EXTRAS_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::record::op::{Put, encoded_bytes_max};
 use crate::record::{Lsn, Op};
@@ -29,7 +29,8 @@ impl Store {
     }
 
     pub(super) fn stage_one(&self, operation: &Operation<'_>, told: &[FromTable]) -> Result<Done, Error> {
-        let grows = match *operation {
+        let (plain, witness) = operation.unwrapped();
+        let grows = match *plain {
             Operation::Put { value, extras, .. } => {
                 json::validate(value)?;
                 bounded("value", value, VALUE_BYTES_MAX)?;
@@ -37,16 +38,21 @@ impl Store {
                 true
             }
             Operation::Delete { .. } | Operation::Remove { .. } => false,
-            Operation::Update { .. } | Operation::Structure { .. } => true,
+            Operation::Update { .. } | Operation::Structure { .. } | Operation::Witnessed { .. } => true,
         };
         let bytes = log_bytes(&self.shared, operation);
         if grows {
             self.shared.refuse_when_full(bytes as u64)?;
         }
         let (mut inner, now) = self.shared.pipeline.admit(bytes)?;
-        let mut planner =
-            Planner { shared: &self.shared, inner: &mut inner, now, from_table: told, overlay: None };
-        planner.plan(operation)
+        // A notice is a part of the record of what it tells of.
+        let overlay = (witness.is_some() || self.shared.options.event_values).then(Overlay::default);
+        let mut planner = Planner { shared: &self.shared, inner: &mut inner, now, from_table: told, overlay };
+        let done = planner.plan(operation)?;
+        if planner.overlay.is_some() && done.outcome.changed {
+            planner.commit()?;
+        }
+        Ok(done)
     }
 
     /// [`Store::stage`] of a put whose value is known to be JSON text within the limits, because the
@@ -60,6 +66,9 @@ impl Store {
     ) -> Result<Outcome, Error> {
         bounded("value", value, VALUE_BYTES_MAX)?;
         bounded("extras", extras, EXTRAS_BYTES_MAX)?;
+        if self.shared.options.event_values {
+            return Ok(self.stage(&Operation::Put { key, value, ttl_us, extras })?.outcome);
+        }
         let pipeline = &self.shared.pipeline;
         let mut op = Put { key, value, extras, created_us: 0, expires_us: 0 };
         self.shared.refuse_when_full(encoded_bytes_max(&Op::Put(op)) as u64)?;
