@@ -1,7 +1,6 @@
 /** The client: calls, and the doors to publish/subscribe and the cache. */
 
 import { Cache } from './cache/cache.js';
-import { newId } from './ids.js';
 import { fullOptions } from './options.js';
 import { PubSub } from './pubsub.js';
 import { resultsOf, rpcMessage } from './rpc.js';
@@ -82,7 +81,7 @@ export class Client {
 
   /** Sends any message of the protocol and resolves to the answer as it came. A missing `u` is filled in. */
   send(message, timeoutMs = this.#options.requestTimeoutMs) {
-    return this.#session.request({ u: newId(), ...message }, timeoutMs);
+    return this.#session.request(message, timeoutMs);
   }
 
   /** Closes for good. Requests under way and waiting subscribers end with `ClientClosed`. */

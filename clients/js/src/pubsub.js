@@ -117,7 +117,7 @@ export class PubSub {
     for (const subscription of this.#subscriptions) {
       if (!subscription.isRecovering && !subscription.isBehind) {
         this.#takeUp(subscription, (request) => connection.request(request, requestTimeoutMs)).catch((error) => {
-          if (!(error instanceof ConnectionLost)) {
+          if (!(error instanceof ConnectionLost || subscription.isEnded)) {
             this.#options.onWarning(`subscribing again: ${error.message}`);
             subscription.fallBehind();
           }
@@ -131,14 +131,17 @@ export class PubSub {
     subscription.isRecovering = true;
     const { backoffMs, backoffMsMax, onWarning } = this.#options;
     const waits = delays(backoffMs, backoffMsMax);
-    await this.#leaveQuietly(subscription.wireId);
+    // Not awaited: it takes effect before what follows it on the connection.
+    this.#leaveQuietly(subscription.wireId);
     while (!subscription.isEnded) {
       try {
         await this.#takeUp(subscription, (request) => this.#client.send(request));
         break;
       } catch (error) {
-        onWarning(`subscribing again: ${error.message}`);
-        await this.#sleep(waits.next().value);
+        if (!subscription.isEnded) {
+          onWarning(`subscribing again: ${error.message}`);
+          await this.#sleep(waits.next().value);
+        }
       }
     }
     subscription.isRecovering = false;
@@ -164,7 +167,8 @@ export class PubSub {
 
   /** Commits an offset of a durable subscription. Rejects with `PubSubError`. */
   async commit(subscription, offset) {
-    await this.#ask({ role: 'pubsub-commit', subscription_id: subscription.wireId, offset });
+    // The id is another one after a new connection was waited for.
+    await this.#ask(() => ({ role: 'pubsub-commit', subscription_id: subscription.wireId, offset }));
   }
 
   /** Ends all subscriptions with `ClientClosed`. */

@@ -3,6 +3,7 @@
 import { delays, Pause } from './backoff.js';
 import { Connection } from './connection.js';
 import { ClientClosed, ConnectionFailed, ConnectionLost } from './errors.js';
+import { newId } from './ids.js';
 
 /**
  * Keeps one connection to one of `urls`, as long as it is not closed. A lost one is replaced with back-off, without an
@@ -45,7 +46,10 @@ export class Session {
     return this.#connection?.isOpen ?? false;
   }
 
-  /** As `Connection.request`; waits for a connection where there is none. `timeoutMs` is for both together. */
+  /**
+   * As `Connection.request`; waits for a connection where there is none. `timeoutMs` is for both together. `message` may
+   * be a function that makes the message when there is a connection.
+   */
   async request(message, timeoutMs) {
     const deadline = performance.now() + timeoutMs;
     let left = timeoutMs;
@@ -53,7 +57,8 @@ export class Session {
       await this.#reopened(left);
       left = Math.max(0, deadline - performance.now());
     }
-    return this.#connection.request(message, left);
+    const made = typeof message === 'function' ? message() : message;
+    return this.#connection.request({ u: newId(), ...made }, left);
   }
 
   /** Closes for good: every request, waiting or under way, ends with `ClientClosed`. */

@@ -1,12 +1,11 @@
 /** One subscription: what waits for its reader, and how it goes on after a lost connection. */
 
 import { newId } from './ids.js';
-import { isAfter } from './offset.js';
 
 /** How far a resumption without a position reaches back behind what came last: clocks of both sides are not compared. */
 const RESUME_SLACK_MS = 250;
-/** Ids remembered to drop repeats of messages that have no position. */
-const RECENT_IDS_MAX = 1000;
+/** Messages remembered to drop repeats after a resumption. */
+const RECENT_MAX = 10_000;
 
 /**
  * An async iterator over messages, in order: `{ topic, payload, timestamp, message_id, publisher, headers, offset,
@@ -32,9 +31,7 @@ export class Subscription {
   #leftOut = 0;
   #heardAt = performance.now();
   #receivedOffset;
-  #handedOffset;
-  #repeatsThrough;
-  #recentIds = new Set();
+  #recent = new Set();
 
   constructor(pubsub, patterns, options) {
     this.#pubsub = pubsub;
@@ -61,7 +58,7 @@ export class Subscription {
       if (this.#queue.length > 0) {
         const { gap, message } = this.#queue.shift();
         if (message !== undefined) {
-          this.#handedOffset = message.offset ?? this.#handedOffset;
+          this.#noteHanded(message);
           return { value: message, done: false };
         }
         this.#options.onGap(gap);
@@ -133,13 +130,10 @@ export class Subscription {
   nextRequest() {
     this.wireId = newId();
     this.#isBehind = false;
-    const { durable, shared } = this.#options;
+    const { durable } = this.#options;
     if (durable !== undefined) {
       // Whatever is not committed comes again, or goes to another member.
       this.#queue.length = 0;
-      this.#repeatsThrough = shared ? undefined : this.#handedOffset;
-    } else {
-      this.#repeatsThrough = this.#receivedOffset;
     }
     if (this.#leftOut > 0) {
       // They were never stored, so they do not come again.
@@ -165,29 +159,38 @@ export class Subscription {
       return;
     }
     const backlog = u.startsWith('backlog_');
-    if (!this.#isRepeat(message, offset, backlog)) {
-      this.#note(message, offset);
+    // Live messages without a position do not repeat; their publishers may use an id twice.
+    const mayRepeat = backlog || offset !== undefined;
+    if (!mayRepeat || !this.#recent.has(identityOf(message, offset))) {
+      this.#noteReceived(message, offset);
       this.#offer({ message: { ...message, offset, backlog } });
     }
   }
 
-  #isRepeat(message, offset, backlog) {
-    if (offset === undefined) {
-      return backlog && this.#recentIds.has(message.message_id);
-    }
-    return this.#repeatsThrough !== undefined && !isAfter(offset, this.#repeatsThrough);
-  }
-
-  #note(message, offset) {
+  /**
+   * A server that gives positions goes on behind the last one that came. Without them a resumption repeats; so does
+   * that of a durable subscription, which goes on behind what was committed.
+   */
+  #noteReceived(message, offset) {
     if (offset !== undefined) {
       this.#receivedOffset = offset;
-      return;
+    } else {
+      this.#heardAt = performance.now();
+      this.#remember(identityOf(message));
     }
-    this.#heardAt = performance.now();
-    this.#recentIds.add(message.message_id);
-    if (this.#recentIds.size > RECENT_IDS_MAX) {
-      const [oldest] = this.#recentIds;
-      this.#recentIds.delete(oldest);
+  }
+
+  #noteHanded(message) {
+    if (this.#options.durable !== undefined) {
+      this.#remember(identityOf(message, message.offset));
+    }
+  }
+
+  #remember(identity) {
+    this.#recent.add(identity);
+    if (this.#recent.size > RECENT_MAX) {
+      const [oldest] = this.#recent;
+      this.#recent.delete(oldest);
     }
   }
 
@@ -209,7 +212,7 @@ export class Subscription {
     if (start !== undefined && start !== 'latest') {
       return { start };
     }
-    const isFirst = this.#recentIds.size === 0;
+    const isFirst = this.#recent.size === 0;
     const before = start === undefined && isFirst ? backlogSeconds : 0;
     return backlogOf(before + (performance.now() - this.#heardAt + RESUME_SLACK_MS) / 1000);
   }
@@ -230,6 +233,11 @@ export class Subscription {
       },
     };
   }
+}
+
+/** Tells messages apart: publishers choose ids, and a server that lost its data gives positions again. */
+function identityOf({ message_id: id }, offset) {
+  return `${offset ?? ''} ${id}`;
 }
 
 function backlogOf(seconds) {

@@ -1,10 +1,10 @@
 /** Calls and command graphs against the real server. */
 
 import assert from 'node:assert/strict';
-import test from 'node:test';
 
 import { RpcError } from '../src/node.js';
 import { serverAndClient } from './support/clients.js';
+import test from './support/test.js';
 
 test('calls', async (t) => {
   const { client } = await serverAndClient(t);

@@ -40,9 +40,8 @@ export class Server {
 
   /** Starts it again, on the same port and data. */
   async start() {
-    const child = spawn(binary(), ['serve', '--listen', this.#listen, '--data', this.#data], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const options = ['--log', 'warn', '--listen', this.#listen, '--data', this.#data];
+    const child = spawn(binary(), ['serve', ...options], { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#process = child;
     const timer = setTimeout(() => child.kill('SIGKILL'), START_MS_MAX);
     for await (const line of createInterface({ input: child.stdout })) {
