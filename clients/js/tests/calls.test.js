@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 
 import { RpcError } from '../src/node.js';
 import { serverAndClient } from './support/clients.js';
-import test from './support/test.js';
+import test from './support/limited.js';
 
 test('calls', async (t) => {
   const { client } = await serverAndClient(t);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { ConnectionLost, MESSAGE_BYTES_MAX, MessageTooLarge, ProtocolError, RpcError } from '../src/node.js';
 import { payloads, until } from './support/clients.js';
 import { ackOf, fakeAndClient, notification } from './support/fake.js';
-import test from './support/test.js';
+import test from './support/limited.js';
 
 test('without positions, what comes twice after a lost connection is dropped', async (t) => {
   const asked = [];

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 
 import { ClientClosed, PubSubError } from '../src/node.js';
 import { clientOf, messages, payloads, quietUpTo, serverAndClient, until } from './support/clients.js';
-import test from './support/test.js';
+import test from './support/limited.js';
 
 test('publish and subscribe', async (t) => {
   const { server, client } = await serverAndClient(t);

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { ClientClosed, ConnectionFailed, ConnectionLost, connect, RequestTimeout } from '../src/node.js';
 import { clientOf, messages, payloads, QUICK, quietUpTo, serverAndClient, until } from './support/clients.js';
 import { Server } from './support/server.js';
-import test from './support/test.js';
+import test from './support/limited.js';
 
 /** Serves `slow`, which answers when the test says so; whoever calls it is under way until then. */
 async function slowFunction(t, server) {
@@ -170,6 +170,8 @@ test('connecting', async (t) => {
       return true;
     });
     await assert.rejects(connect('not a URL'), ConnectionFailed);
+    const foreign = { headers: { Origin: 'https://a.example' } };
+    await assert.rejects(connect(server.url, foreign), { name: 'ConnectionFailed', message: /403/ });
     await assert.rejects(connect([]), TypeError);
     await assert.rejects(connect(server.url, { timeoutMs: 1 }), { name: 'TypeError', message: /timeoutMs/ });
   });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 
 import { serverAndClient } from './support/clients.js';
-import test from './support/test.js';
+import test from './support/limited.js';
 
 test('structures', async (t) => {
   const { client: { cache } } = await serverAndClient(t);
