@@ -257,12 +257,22 @@ async fn the_backlog_comes_first_oldest_first_and_says_so() {
 async fn subscribers_that_come_while_others_publish_get_everything_once_and_in_order() {
     const MESSAGES: usize = 3_000;
     let node = Arc::new(Node::new());
+    tokio::spawn(Arc::clone(&node.hub).run_courier());
+    // Every fifth message is strong, and the disk is always a little behind.
+    let memory = Arc::clone(&node.memory);
+    let disk = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_micros(300)).await;
+            memory.sync();
+        }
+    });
     let publishers = (0..3).map(|publisher| {
         let mut client = node.client();
         tokio::spawn(async move {
             for number in 0..MESSAGES {
-                client
-                    .publish(if number % 7 == 0 { "other" } else { "a.b" }, format!("{publisher} {number}"));
+                let topic = if number % 7 == 0 { "other" } else { "a.b" };
+                let level = if number % 5 == 0 { "strong" } else { "eventual" };
+                client.yes(&publish(topic, format!("{publisher} {number}"), level));
                 if number % 20 == 0 {
                     tokio::task::yield_now().await;
                 }
@@ -282,6 +292,7 @@ async fn subscribers_that_come_while_others_publish_get_everything_once_and_in_o
     }
     let mut late = node.client();
     late.subscribe("late", "a.#", EARLIEST);
+    tokio::time::sleep(Duration::from_millis(1)).await;
     let count = 3 * (0..MESSAGES).filter(|number| number % 7 != 0).count();
     let offsets = |all: &[Value]| -> Vec<Position> {
         all.iter().map(|notification| notification["offset"].as_str().unwrap().parse().unwrap()).collect()
@@ -291,6 +302,7 @@ async fn subscribers_that_come_while_others_publish_get_everything_once_and_in_o
     for subscriber in subscribers {
         assert_eq!(offsets(&subscriber.receive(count).await), expected);
     }
+    disk.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
