@@ -122,7 +122,10 @@ export interface Message<T = any> {
   backlog: boolean;
 }
 
-/** Messages that are missing: from a position to another, or a number that was never stored. */
+/**
+ * Messages that are missing: from a position to another; or `count` that came, were never stored and had no room.
+ * Volatile messages published while nobody was subscribed are not counted.
+ */
 export interface Gap {
   from: string | null;
   to: string | null;

@@ -66,9 +66,11 @@ export class Subscription {
         throw this.#error;
       } else if (this.#isEnded) {
         return { value: undefined, done: true };
-      } else if (this.#isBehind && !this.isRecovering) {
-        await this.#pubsub.recover(this);
       } else {
+        if (this.#isBehind && !this.isRecovering) {
+          // It wakes readers when it is done; so does an end meanwhile.
+          this.#pubsub.recover(this);
+        }
         await new Promise((resolve) => { this.#readers.push(resolve); });
       }
     }

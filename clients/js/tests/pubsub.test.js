@@ -162,10 +162,15 @@ test('a slow reader neither loses messages nor fills memory', async (t) => {
   const gaps = [];
   const { client } = await serverAndClient(t, { queueMessagesMax: 10 });
   const slow = await client.pubsub.subscribe('fast.#', { backlogSeconds: 0, onGap: (gap) => gaps.push(gap) });
+  let heard = 0;
+  await client.pubsub.subscribe('fast.#', { backlogSeconds: 0, onMessage: () => { heard += 1; } });
   for (let number = 0; number < 200; number += 1) {
     await client.pubsub.publish('fast.a', number);
     await client.pubsub.publish('fast.b', number, { level: 'volatile' });
   }
+  // Everything has come, to both, before the slow one begins to read.
+  await until(() => heard === 400);
+  await client.call('echo', [1]);
   const stored = [];
   let volatile = 0;
   while (stored.length < 200) {

@@ -102,6 +102,58 @@ test('a subscriber that was away gets what was published meanwhile, also before 
   }
 });
 
+test('under kills and full speed each acknowledged message arrives once, in order', async (t) => {
+  const { server, client } = await serverAndClient(t, { onWarning() {} });
+  const seen = [];
+  await client.pubsub.subscribe('load.#', { backlogSeconds: 0, onMessage: ({ payload }) => { seen.push(payload); } });
+  const acknowledged = [];
+  let running = true;
+  let unknown = 0;
+  const publish = async (publisher, name) => {
+    for (let number = 0; running; number += 1) {
+      try {
+        await publisher.pubsub.publish(`load.${name}`, [name, number]);
+        acknowledged.push([name, number]);
+      } catch (error) {
+        assert.ok(error instanceof ConnectionLost, error.stack);
+        unknown += 1;
+      }
+    }
+  };
+  const publishers = ['a', 'b', 'c'].map(async (name) => publish(await clientOf(t, server), name));
+  for (let round = 0; round < 5; round += 1) {
+    await new Promise((resolve) => { setTimeout(resolve, 150); });
+    await server.kill();
+    await server.start();
+  }
+  running = false;
+  await Promise.all(publishers);
+  await client.pubsub.publish('load.end', ['end', 0]);
+  await until(() => seen.at(-1)?.[0] === 'end');
+  const arrived = new Set(seen.map(String));
+  assert.equal(arrived.size, seen.length);
+  assert.deepEqual(acknowledged.map(String).filter((one) => !arrived.has(one)), []);
+  for (const name of ['a', 'b', 'c']) {
+    const numbers = seen.filter(([publisher]) => publisher === name).map(([, number]) => number);
+    assert.deepEqual(numbers, [...numbers].sort((x, y) => x - y));
+  }
+  assert.ok(acknowledged.length > 50 && unknown > 0, `${acknowledged.length} acknowledged, ${unknown} unknown`);
+});
+
+test('a reader that is behind when the connection is lost misses nothing', async (t) => {
+  const { server, client } = await serverAndClient(t, { queueMessagesMax: 10 });
+  const slow = await client.pubsub.subscribe('slow', { backlogSeconds: 0 });
+  const numbers = Array.from({ length: 100 }, (_, number) => number);
+  for (const number of numbers) {
+    await client.pubsub.publish('slow', number);
+  }
+  await server.kill();
+  await until(() => !client.isOpen);
+  await server.start();
+  await client.pubsub.publish('slow', 100);
+  assert.deepEqual(await payloads(slow, 101), [...numbers, 100]);
+});
+
 test('a durable subscription repeats nothing to the reader that has it', async (t) => {
   const { server, client } = await serverAndClient(t);
   const subscription = await client.pubsub.subscribe('bills', { durable: 'billing', start: 'earliest' });
