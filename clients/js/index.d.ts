@@ -422,6 +422,9 @@ export interface SortedSet<T = any> extends Collection {
   top(limit?: number, options?: RequestOptions): Promise<Scored<T>[]>;
   /** Lowest first. */
   bottom(limit?: number, options?: RequestOptions): Promise<Scored<T>[]>;
+  /** Takes the member with the lowest score. */
+  popMin(options?: RequestOptions): Promise<Scored<T> | undefined>;
+  popMax(options?: RequestOptions): Promise<Scored<T> | undefined>;
   /** Both ends included. */
   rangeByScore(min?: number, max?: number, options?: RequestOptions): Promise<Scored<T>[]>;
   /** The end excluded. */

@@ -75,6 +75,8 @@ test('structures', async (t) => {
     assert.deepEqual((await board.rangeByRank(0, 2)).map(({ value }) => value), ['cyd', 'ada']);
     assert.equal(await board.remove(['ada']), true);
     assert.equal(await board.size(), 2);
+    assert.deepEqual(await board.popMin(), { value: 'cyd', score: 2 });
+    assert.deepEqual([(await board.popMax()).value, await board.popMin()], ['bob', undefined]);
   });
 
   await t.test('counter', async () => {

@@ -38,6 +38,16 @@ export class SortedSet extends Collection {
     return (await this.value('get_bottom', { limit }, options)) ?? [];
   }
 
+  /** Takes the member with the lowest score, as `{ value, score }`; undefined when it is empty. */
+  async popMin(options) {
+    return (await this.value('pop_min', {}, options)) ?? undefined;
+  }
+
+  /** Takes the member with the highest score. */
+  async popMax(options) {
+    return (await this.value('pop_max', {}, options)) ?? undefined;
+  }
+
   /** Members with scores from `min` to `max`, both included; either may be undefined. */
   async rangeByScore(min, max, options) {
     return (await this.value('get_range', { range_spec: { min_score: min, max_score: max } }, options)) ?? [];
