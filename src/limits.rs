@@ -72,7 +72,10 @@ pub const REPLY_MS_MAX: u64 = 8_000;
 /// Cold keys of one batch fetched in one hop to the blocking pool.
 pub const COLD_KEYS_MAX: usize = 256;
 /// Hops to the blocking pool running at once.
-pub const COLD_HOPS_MAX: usize = 16;
+pub const COLD_HOPS_MAX: usize = 8;
+/// Threads that may block: those of the hops, and some for starting and stopping. Each keeps memory of its own in the
+/// allocator, so a burst of cold reads must not make hundreds of them.
+pub const BLOCKING_THREADS_MAX: usize = COLD_HOPS_MAX + 4;
 /// How long a stop waits for connections to finish.
 pub const DRAIN_MS: u64 = 30_000;
 /// Compiled size of a client's regular expression.

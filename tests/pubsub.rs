@@ -389,6 +389,27 @@ async fn a_durable_subscription_resumes_from_any_connection() {
 }
 
 #[tokio::test]
+async fn statistics_tell_of_the_backlog_and_of_who_lags() {
+    let (running, _dir) = start(|node| node).await;
+    let mut peer = Peer::connect(&running, "tcp").await;
+    let durable = json!({"durable": "slow", "start": "latest"});
+    yes(&mut peer, &subscribe("d", &["lag.#"], durable)).await;
+    yes(&mut peer, &unsubscribe("d")).await;
+    for n in 0..25 {
+        yes(&mut peer, &publish(&n.to_string(), &format!("lag.{}", n % 5), json!(n))).await;
+    }
+    let reply = peer.call(&json!({"role": "cache-request", "u": "1", "operation": "stats"})).await;
+    let told = &reply["entry"]["value"]["topics_statistics"];
+    assert_eq!((&told["messages"], &told["topics"], &told["segments"]), (&json!(25), &json!(5), &json!(1)));
+    assert!(
+        told["backlog_bytes"].as_u64().unwrap() > 0 && told["oldest_age_seconds"].as_f64().unwrap() < 60.0
+    );
+    let durable = &told["durable_subscriptions"][0];
+    // The commit that noted where it began is a record, too.
+    assert_eq!((&durable["durable"], &durable["lag_records"]), (&json!("slow"), &json!(26)));
+}
+
+#[tokio::test]
 async fn members_of_a_group_share_the_messages() {
     let (running, _dir) = start(|node| node).await;
     let (mut one, mut two) = pair(&running, "ws").await;

@@ -93,7 +93,8 @@ impl Desk<'_> {
         let (store, extras, ttl_us) = (&self.cache.store, &self.clerk.extras, life.ttl_us);
         let value = put.value.as_bytes();
         match self.patience {
-            _ if volatile => store.stage_volatile(key, value, ttl_us, extras),
+            Patience::None if volatile => store.stage_volatile(key, value, ttl_us, extras),
+            Patience::Blocking if volatile => store.stage_volatile_blocking(key, value, ttl_us, extras),
             Patience::None if self.notice.is_none() => store.stage_put(key, value, ttl_us, extras),
             _ => {
                 let operation = Operation::Put { key, value, ttl_us, extras };

@@ -4,6 +4,7 @@
 use mpreg_storage::record::Extras;
 use mpreg_storage::record::key::DEFAULT_VERSION;
 use mpreg_storage::store::Stats;
+use mpreg_storage::topics;
 use serde_json::json;
 
 use crate::cache::tally::Tally;
@@ -20,7 +21,11 @@ impl Desk<'_> {
             Ok(stats) => stats,
             Err(error) => return self.fail(&error, reply),
         };
-        let value = statistics(&self.cache.totals.read(), &stats).to_string();
+        let mut value = statistics(&self.cache.totals.read(), &stats);
+        if let Some(topics) = self.cache.store.topics() {
+            value["topics_statistics"] = backlog_statistics(&topics.stats(), topics.now_us());
+        }
+        let value = value.to_string();
         let Clerk { ids, mark, now_us, .. } = &mut *self.clerk;
         let part = |part: fn(&KeyText<'_>) -> String| key.map(part).unwrap_or_default();
         let shown = EntryReply {
@@ -66,5 +71,22 @@ fn statistics(totals: &Tally, stats: &Stats) -> serde_json::Value {
         },
         "replication_statistics": { "pending_operations": 0, "tracked_replications": 0 },
         "performance_metrics": {},
+    })
+}
+
+/// The backlog of published messages and who lags behind it.
+fn backlog_statistics(stats: &topics::Stats, now_us: u64) -> serde_json::Value {
+    let oldest_age = stats.oldest_time_us.map(|oldest_us| now_us.saturating_sub(oldest_us) as f64 / 1e6);
+    let durable = |subscription: &topics::Subscription| {
+        json!({
+            "durable": subscription.name, "offset": subscription.reached.to_string(),
+            "lag_records": subscription.lag_records,
+        })
+    };
+    json!({
+        "backlog_bytes": stats.bytes, "segments": stats.segments, "messages": stats.messages,
+        "topics": stats.topics, "oldest_age_seconds": oldest_age, "newest_offset": stats.written.to_string(),
+        "unsynced_bytes": stats.unsynced_bytes, "syncs": stats.syncs, "sync_mean_us": stats.sync_mean_us,
+        "durable_subscriptions": stats.subscriptions.iter().map(durable).collect::<Vec<_>>(),
     })
 }

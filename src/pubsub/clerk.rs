@@ -184,7 +184,7 @@ impl Clerk {
         // Both cuts under the one lock: what comes later in either log is delivered behind both.
         let (since, cut) = self.hub.newest();
         let events_cut = self.hub.events.as_ref().map_or(EventId::default(), |events| events.newest());
-        let new = Begin { messages: From::After(cut), events: EventsFrom::After(events_cut) };
+        let new = Begin { messages: From::After(cut), events: EventsFrom::After(events_cut), plain: false };
         let reached = durable.and_then(|name| self.hub.backlog.resume(name));
         let reached_events = durable.and_then(|name| self.hub.resume_events(name));
         let begin = self.begin_of(subscribe, new);
@@ -194,6 +194,7 @@ impl Clerk {
             _ => Some(Begin {
                 messages: reached.map_or(begin.unwrap_or(new).messages, From::After),
                 events: reached_events.map_or(begin.unwrap_or(new).events, EventsFrom::After),
+                plain: false,
             }),
         };
         let state = if from.is_some() { State::Behind } else { State::Live };
@@ -207,18 +208,22 @@ impl Clerk {
 
     /// Where a subscription begins by what it asks for; `None`: with what is new.
     fn begin_of(&self, subscribe: &Subscribe<'_>, new: Begin) -> Option<Begin> {
-        let since =
-            |time_us| Some(Begin { messages: From::Since(time_us), events: EventsFrom::Since(time_us) });
+        let since = |time_us, plain| {
+            let (messages, events) = (From::Since(time_us), EventsFrom::Since(time_us));
+            Some(Begin { messages, events, plain })
+        };
         match subscribe.start {
             Some(Start::Latest) => None,
-            Some(Start::Earliest) => Some(Begin { messages: From::Earliest, events: EventsFrom::Earliest }),
+            Some(Start::Earliest) => {
+                Some(Begin { messages: From::Earliest, events: EventsFrom::Earliest, plain: false })
+            }
             Some(Start::After(Offset::Message(position))) => {
                 Some(Begin { messages: From::After(position), ..new })
             }
             Some(Start::After(Offset::Event(id))) => Some(Begin { events: EventsFrom::After(id), ..new }),
-            Some(Start::Since(time_us)) => since(time_us),
+            Some(Start::Since(time_us)) => since(time_us, false),
             None if subscribe.backlog_us == 0 => None,
-            None => since(self.hub.backlog.now_us().saturating_sub(subscribe.backlog_us)),
+            None => since(self.hub.backlog.now_us().saturating_sub(subscribe.backlog_us), true),
         }
     }
 

@@ -314,7 +314,7 @@ impl Hub {
             Receiver::Group(group) if matches!(message.place, Place::Stored(_)) => group.rings(),
             Receiver::Group(_) => {}
             Receiver::One(subscription) => {
-                if !subscription.looks_at(message.number) {
+                if !subscription.looks_at(message.number, message.place != Place::None) {
                     return;
                 }
                 let body = body.get_or_insert_with(|| message.body());

@@ -55,7 +55,7 @@ impl State {
             let stored = &self.messages[*lsn as usize - 1];
             *lsn > self.durable && stored.as_ref().is_some_and(|stored| stored.strong)
         };
-        (1..=self.written).find(held_back).map_or(self.written, |lsn| lsn - 1)
+        (self.durable + 1..=self.written).find(held_back).map_or(self.written, |lsn| lsn - 1)
     }
 }
 
@@ -69,6 +69,12 @@ impl Memory {
         let mut state = self.state.lock().unwrap();
         state.durable = *self.durable.borrow();
         state
+    }
+
+    /// Syncs everything that is handed over.
+    pub(super) fn sync(&self) {
+        let written = self.state().written;
+        self.durable.send_replace(written);
     }
 
     pub(super) fn set_now_us(&self, now_us: u64) {

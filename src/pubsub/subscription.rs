@@ -36,7 +36,7 @@ pub(super) struct Subscription {
     pub(super) owner: u64,
     /// Name under which its position is kept.
     pub(super) durable: Option<Box<str>>,
-    /// Messages with a lower number were published before it was there.
+    /// Messages without a place in the log and with a lower number were published before it was there.
     pub(super) since: u64,
     /// Stored messages through here come from the backlog, by name.
     pub(super) cut: Position,
@@ -149,10 +149,12 @@ impl Subscription {
         }
     }
 
-    /// Whether message number `number` is new to it. Under the delivery lock, like all below.
-    pub(super) fn looks_at(&self, number: u64) -> bool {
+    /// Whether message number `number` is new to it. What is stored is told by its position and not by its number: it
+    /// may have been waiting for its sync when the subscription came, so that the backlog did not show it yet. Under
+    /// the delivery lock, like all below.
+    pub(super) fn looks_at(&self, number: u64, stored: bool) -> bool {
         // Relaxed here and below: the delivery lock orders.
-        number >= self.since && self.looked_at.swap(number, Ordering::Relaxed) != number
+        (stored || number >= self.since) && self.looked_at.swap(number, Ordering::Relaxed) != number
     }
 
     /// Stored messages through here it has from the log, or does not want.

@@ -204,6 +204,26 @@ async fn a_strong_message_is_told_when_it_is_durable_and_holds_back_what_follows
 }
 
 #[tokio::test]
+async fn who_comes_while_a_strong_message_waits_gets_it_when_it_is_durable() {
+    let node = Node::new();
+    tokio::spawn(Arc::clone(&node.hub).run_courier());
+    let (mut one, mut two) = (node.client(), node.client());
+    one.publish("a", 1);
+    let (_, seen) = one.handle(&publish("a", 2, "strong"));
+    one.settle(seen);
+    one.publish("a", 3);
+    // The backlog ends before the strong message, which has its place already.
+    two.subscribe("all", "a", "");
+    two.subscribe("new", "a", LATEST);
+    assert_eq!(two.receive_told(1).await, [1]);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    node.memory.durable.send_replace(2);
+    let got = two.receive(2).await;
+    assert!(got.iter().all(|notification| notification["subscription_id"] == "all"), "{got:?}");
+    assert_eq!(got.iter().map(told).collect::<Vec<_>>(), [2, 3]);
+}
+
+#[tokio::test]
 async fn nothing_is_told_before_it_is_handed_over_and_a_lost_publisher_holds_up_nobody() {
     let node = Node::new();
     tokio::spawn(Arc::clone(&node.hub).run_courier());
@@ -247,12 +267,22 @@ async fn the_backlog_comes_first_oldest_first_and_says_so() {
 async fn subscribers_that_come_while_others_publish_get_everything_once_and_in_order() {
     const MESSAGES: usize = 3_000;
     let node = Arc::new(Node::new());
+    tokio::spawn(Arc::clone(&node.hub).run_courier());
+    // Every fifth message is strong, and the disk is always a little behind.
+    let memory = Arc::clone(&node.memory);
+    let disk = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_micros(300)).await;
+            memory.sync();
+        }
+    });
     let publishers = (0..3).map(|publisher| {
         let mut client = node.client();
         tokio::spawn(async move {
             for number in 0..MESSAGES {
-                client
-                    .publish(if number % 7 == 0 { "other" } else { "a.b" }, format!("{publisher} {number}"));
+                let topic = if number % 7 == 0 { "other" } else { "a.b" };
+                let level = if number % 5 == 0 { "strong" } else { "eventual" };
+                client.yes(&publish(topic, format!("{publisher} {number}"), level));
                 if number % 20 == 0 {
                     tokio::task::yield_now().await;
                 }
@@ -272,6 +302,7 @@ async fn subscribers_that_come_while_others_publish_get_everything_once_and_in_o
     }
     let mut late = node.client();
     late.subscribe("late", "a.#", EARLIEST);
+    tokio::time::sleep(Duration::from_millis(1)).await;
     let count = 3 * (0..MESSAGES).filter(|number| number % 7 != 0).count();
     let offsets = |all: &[Value]| -> Vec<Position> {
         all.iter().map(|notification| notification["offset"].as_str().unwrap().parse().unwrap()).collect()
@@ -281,6 +312,7 @@ async fn subscribers_that_come_while_others_publish_get_everything_once_and_in_o
     for subscriber in subscribers {
         assert_eq!(offsets(&subscriber.receive(count).await), expected);
     }
+    disk.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

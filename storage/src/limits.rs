@@ -55,6 +55,10 @@ pub const FILTER_KEYS_MIN: u64 = 64 * 1024;
 /// Changed rows from which on a checkpoint also gives back the pages it replaced, at the price of a
 /// second, empty commit.
 pub const TABLE_RECLAIM_ROWS_MIN: u64 = 4096;
+/// Pace at which stored data is read to find damage: a disk hardly notices, and a gigabyte takes two minutes.
+pub const SCRUB_BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
+/// Time between two steps of that, in microseconds.
+pub const SCRUB_STEP_US: u64 = 50_000;
 /// Cells of dropped structures that one checkpoint removes; the rest waits for the next ones.
 pub const CELLS_DROPPED_PER_CHECKPOINT_MAX: usize = 64 * 1024;
 /// Problems a verification lists one by one; it counts the others.

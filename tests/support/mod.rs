@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub mod published;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -97,10 +99,14 @@ pub struct Client {
 
 impl Client {
     pub fn connect(port: u16) -> Client {
-        let socket = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
+        Client::try_connect(port).expect("the server listens")
+    }
+
+    pub fn try_connect(port: u16) -> std::io::Result<Client> {
+        let socket = TcpStream::connect(("127.0.0.1", port))?;
         socket.set_nodelay(true).unwrap();
         socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Client { socket, next: 0 }
+        Ok(Client { socket, next: 0 })
     }
 
     pub fn send(&mut self, message: &Value) -> std::io::Result<()> {

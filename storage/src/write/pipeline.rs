@@ -185,6 +185,13 @@ impl Pipeline {
         self.clock.wall_us().max(self.time_us.load(Ordering::Relaxed))
     }
 
+    /// [`Pipeline::now_us`] by the coarse clock, for a reader that asks for each single key.
+    #[must_use]
+    pub fn coarse_now_us(&self) -> u64 {
+        // Relaxed: as in `now_us`.
+        self.clock.coarse_wall_us().max(self.time_us.load(Ordering::Relaxed))
+    }
+
     /// Takes the core lock with time moved on; `Err` when a write cannot be staged now. `bytes`: what
     /// the record will take at most.
     pub(crate) fn admit(&self, bytes: usize) -> Result<(MutexGuard<'_, Inner>, Now), Error> {
@@ -320,12 +327,7 @@ impl Pipeline {
                 std::thread::park();
             } else {
                 inner.leading = true;
-                let company = !inner.waiters.is_empty();
                 drop(inner);
-                if company {
-                    // Those the last sync woke are about to stage their next records: let them get in.
-                    std::thread::yield_now();
-                }
                 self.lead()?;
             }
         }

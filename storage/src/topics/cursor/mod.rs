@@ -161,14 +161,15 @@ impl Cursor {
             };
             match page.advance(&reader, &mut work)? {
                 Advance::Found(found) => {
-                    self.next = found.lsn.plus(1);
+                    self.move_behind(found.lsn);
                     break found;
                 }
                 Advance::Pause => return Ok(Step::Pause),
                 Advance::Gone => self.page = None,
-                Advance::Bound => self.next = self.bound.plus(1),
+                Advance::Bound => self.move_behind(self.bound),
                 Advance::Turn => {
-                    self.next = page.next_lsn();
+                    let last = page.next_lsn().prev();
+                    self.move_behind(last);
                     self.page = None;
                 }
             }
@@ -188,7 +189,17 @@ impl Cursor {
         if let Some(page) = &mut self.page
             && page.skip_corrupt()
         {
-            self.next = self.next.max(page.next_lsn());
+            let last = page.next_lsn().prev();
+            self.move_behind(last.max(self.next.prev()));
+        }
+    }
+
+    /// Everything through `last`, a record of the page, was looked at. A segment may begin with records of the life
+    /// before its own, so the epoch changes inside it.
+    fn move_behind(&mut self, last: Lsn) {
+        self.next = last.plus(1);
+        if let Some(page) = &self.page {
+            self.epoch = page.epoch_of(last).unwrap_or(self.epoch);
         }
     }
 

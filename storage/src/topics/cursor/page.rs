@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::rows::{Rows, Want};
 use super::{Filter, Message};
 use crate::log::Held;
-use crate::record::{Lsn, message};
+use crate::record::{Epoch, Lsn, message};
 use crate::topics::Shared;
 use crate::topics::cut::Cut;
 use crate::topics::error::Error;
@@ -104,6 +104,11 @@ impl Page {
     /// The lsn behind the last entry looked at.
     pub fn next_lsn(&self) -> Lsn {
         self.held.base_lsn().plus(self.at as u64)
+    }
+
+    /// The epoch of a record of this segment; `None` for one before it.
+    pub fn epoch_of(&self, lsn: Lsn) -> Option<Epoch> {
+        (lsn >= self.held.base_lsn()).then(|| self.held.position(lsn).epoch)
     }
 
     /// Goes to the next message to be shown.

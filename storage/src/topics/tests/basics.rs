@@ -186,3 +186,23 @@ fn limits_on_sizes_have_names_and_volatile_topics_are_known() {
     assert!(life.topics.policy("reply.1").unwrap().volatile);
     assert_eq!(life.topics.stats().messages, 1);
 }
+
+/// Where a cursor stands is the position of the last record it has looked at, whichever life that is of: the first
+/// segment of a life begins with records of the life before.
+#[test]
+fn a_cursor_stands_in_the_life_of_what_it_read_last() {
+    let mut life = Life::begin(options());
+    life.publish_many(3, 1);
+    life = life.kill(options());
+    let mut cursor = life.topics.cursor(Start::Earliest, all);
+    let mut last = Position::default();
+    for round in 0..3 {
+        let published = life.publish_many(2, 1);
+        for seen in read(&mut cursor).unwrap() {
+            let Seen::Message(position, ..) = seen else { panic!("{seen:?}") };
+            last = position;
+        }
+        assert_eq!((last, cursor.position()), (published[1].position, last), "round {round}");
+        assert_eq!(last.epoch, Epoch(2));
+    }
+}
