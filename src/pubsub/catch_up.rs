@@ -21,7 +21,7 @@ use crate::session::{Push, Refused};
 
 /// Starts reading again behind what a subscription has of both logs.
 pub(super) fn resume(hub: &Arc<Hub>, subscription: &Arc<Subscription>, last: Position, event: EventId) {
-    let begin_at = Begin { messages: From::After(last), events: EventsFrom::After(event) };
+    let begin_at = Begin { messages: From::After(last), events: EventsFrom::After(event), plain: false };
     begin(hub, subscription, begin_at);
 }
 

@@ -188,7 +188,7 @@ impl Clerk {
         // Both cuts under the one lock: what comes later in either log is delivered behind both.
         let (since, cut) = self.hub.newest();
         let events_cut = self.hub.events.as_ref().map_or(EventId::default(), |events| events.newest());
-        let new = Begin { messages: From::After(cut), events: EventsFrom::After(events_cut) };
+        let new = Begin { messages: From::After(cut), events: EventsFrom::After(events_cut), plain: false };
         let reached = durable.and_then(|name| self.hub.backlog.resume(name));
         let reached_events = durable.and_then(|name| self.hub.resume_events(name));
         let ahead = reached.is_none() && reached_events.is_none() && starts_ahead(subscribe, cut, events_cut);
@@ -199,6 +199,7 @@ impl Clerk {
             _ => Some(Begin {
                 messages: reached.map_or(begin.unwrap_or(new).messages, From::After),
                 events: reached_events.map_or(begin.unwrap_or(new).events, EventsFrom::After),
+                plain: false,
             }),
         };
         let state = if from.is_some() { State::Behind } else { State::Live };
@@ -217,8 +218,10 @@ impl Clerk {
 
     /// Where a subscription begins by what it asks for; `None`: with what is new.
     fn begin_of(&self, subscribe: &Subscribe<'_>, new: Begin) -> Option<Begin> {
-        let since =
-            |time_us| Some(Begin { messages: From::Since(time_us), events: EventsFrom::Since(time_us) });
+        let since = |time_us, plain| {
+            let (messages, events) = (From::Since(time_us), EventsFrom::Since(time_us));
+            Some(Begin { messages, events, plain })
+        };
         match subscribe.start {
             Some(Start::Latest) => None,
             Some(Start::Earliest) => Some(ALL),
@@ -226,9 +229,9 @@ impl Clerk {
                 Some(Begin { messages: From::After(position), ..new })
             }
             Some(Start::After(Offset::Event(id))) => Some(Begin { events: EventsFrom::After(id), ..new }),
-            Some(Start::Since(time_us)) => since(time_us),
+            Some(Start::Since(time_us)) => since(time_us, false),
             None if subscribe.backlog_us == 0 => None,
-            None => since(self.hub.backlog.now_us().saturating_sub(subscribe.backlog_us)),
+            None => since(self.hub.backlog.now_us().saturating_sub(subscribe.backlog_us), true),
         }
     }
 
@@ -293,7 +296,7 @@ impl Drop for Clerk {
 }
 
 /// Everything that is kept.
-const ALL: Begin = Begin { messages: From::Earliest, events: EventsFrom::Earliest };
+const ALL: Begin = Begin { messages: From::Earliest, events: EventsFrom::Earliest, plain: false };
 
 /// Whether a subscription wants to go on behind an offset that was never given here: it comes from another node, or from
 /// data that are gone. All that is kept is news to it, and it is told that there is a gap.

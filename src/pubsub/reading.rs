@@ -18,6 +18,9 @@ use crate::protocol::pubsub::Offset;
 pub(super) struct Begin {
     pub(super) messages: From,
     pub(super) events: EventsFrom,
+    /// Whether it is to be told that events from there are kept no longer: who asks for a time in the protocol's own
+    /// words knows no gaps.
+    pub(super) plain: bool,
 }
 
 /// What was read.
@@ -48,6 +51,8 @@ struct Merged {
 /// A cursor over events, one message at a time.
 struct Events {
     follow: Box<dyn Follow>,
+    /// The gap at the beginning is not told.
+    plain: bool,
     read: VecDeque<Told>,
 }
 
@@ -67,14 +72,15 @@ impl Reading {
         begin: Begin,
     ) -> Reading {
         let messages = backlog.read(begin.messages, wanted(subscription));
-        let events =
-            log.filter(|_| subscription.events).and_then(|log| match Events::new(&**log, begin.events) {
+        let events = log.filter(|_| subscription.events).and_then(|log| {
+            match Events::new(&**log, begin.events, begin.plain) {
                 Ok(events) => Some(Merged { log: Arc::clone(log), events, message: None }),
                 Err(error) => {
                     tracing::error!(%error, "events of the cache cannot be read");
                     None
                 }
-            });
+            }
+        });
         let (backlog, subscription) = (Arc::clone(backlog), Arc::clone(subscription));
         Reading { backlog, subscription, messages, events, current: Vec::new() }
     }
@@ -170,7 +176,7 @@ impl Reading {
             Err(error) => {
                 tracing::error!(%error, "events of the cache cannot be read");
                 let (from, to) = (events.follow.position(), log.durable());
-                match Events::new(&**log, EventsFrom::After(to)) {
+                match Events::new(&**log, EventsFrom::After(to), false) {
                     Ok(anew) => *events = anew,
                     Err(_) => self.events = None,
                 }
@@ -196,8 +202,8 @@ impl Reading {
 }
 
 impl Events {
-    fn new(log: &dyn EventLog, from: EventsFrom) -> Result<Events, String> {
-        Ok(Events { follow: log.follow(from)?, read: VecDeque::new() })
+    fn new(log: &dyn EventLog, from: EventsFrom, plain: bool) -> Result<Events, String> {
+        Ok(Events { follow: log.follow(from)?, plain, read: VecDeque::new() })
     }
 
     fn find(&mut self, wanted: &mut dyn FnMut(&str) -> bool) -> Result<Found, String> {
@@ -207,7 +213,9 @@ impl Events {
         let mut told = Vec::new();
         let followed = self.follow.step(wanted, false, &mut told)?;
         self.read.extend(told);
+        let plain = std::mem::take(&mut self.plain);
         Ok(match followed {
+            Followed::Gap { .. } if plain => Found::Pause,
             Followed::Gap { from, to } => Found::Gap { from: from.into(), to: to.into() },
             _ if !self.read.is_empty() => Found::Some,
             Followed::Read => Found::Pause,

@@ -77,6 +77,10 @@ async fn what_is_kept_no_longer_is_a_gap() {
     let got = client.receive_told(3).await;
     assert_eq!((&got[0]["from"], &got[0]["to"]), (&"1:2:0".into(), &"1:3:0".into()));
     assert_eq!(got[1..], [4, 5]);
+    // Who asks in the protocol's own words knows no gaps.
+    let mut plain = node.client();
+    plain.subscribe("p", "cache.events.#", "");
+    assert_eq!(plain.receive_told(2).await, [4, 5]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -192,7 +192,7 @@ fn only_done(batched: Batched) -> BatchDone {
 }
 
 /// What can be said of an operation without looking at the state.
-fn check(operation: &Operation<'_>) -> Result<(), Error> {
+pub(super) fn check(operation: &Operation<'_>) -> Result<(), Error> {
     if let Operation::Put { value, extras, .. } = *operation.unwrapped().0 {
         json::validate(value)?;
         bounded("value", value, VALUE_BYTES_MAX)?;

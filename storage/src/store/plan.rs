@@ -238,9 +238,12 @@ pub(super) fn log_bytes(shared: &Shared, operation: &Operation<'_>) -> usize {
         let entry = shared.pipeline.memory.peek(key);
         entry.map_or(0, |entry| entry.value().len() + entry.extras().len())
     };
-    let payload = match operation.unwrapped().0 {
+    let payload = match operation {
         Operation::Put { value, extras, .. } => value.len() + extras.len(),
-        Operation::Delete { .. } | Operation::Remove { .. } | Operation::Witnessed { .. } => 0,
+        Operation::Delete { .. } | Operation::Remove { .. } => 0,
+        Operation::Witnessed { operation, .. } => {
+            log_bytes(shared, operation) + 2 * there(operation.key()) + op::RECORD_OVERHEAD_BYTES
+        }
         Operation::Update { key, update } => there(key) + update.grows_by(),
         // A value that becomes a structure is logged whole, each element with its length.
         Operation::Structure { key, command, create, .. } => {
@@ -248,11 +251,7 @@ pub(super) fn log_bytes(shared: &Shared, operation: &Operation<'_>) -> usize {
             3 * there(key) + command.payload_bytes() + extras
         }
     };
-    let witnessed = match operation.unwrapped() {
-        (_, None) if !shared.options.event_values => 0,
-        _ => op::RECORD_OVERHEAD_BYTES + 2 * there(operation.key()),
-    };
-    operation.key().len() * 2 + payload + 3 * op::RECORD_OVERHEAD_BYTES + witnessed
+    operation.key().len() * 2 + payload + 3 * op::RECORD_OVERHEAD_BYTES
 }
 
 pub(super) fn bounded(what: &'static str, bytes: &[u8], bytes_max: usize) -> Result<(), Error> {

@@ -5,11 +5,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::Store;
+use super::batch::check;
 use super::error::Error;
 use super::known::FromTable;
 use super::operation::{Done, Operation, Outcome};
 use super::options::Level;
 use super::plan::{Overlay, Planner, bounded, log_bytes};
+use super::witness::Nobody;
 use crate::limits::{EXTRAS_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::record::op::{Put, encoded_bytes_max};
 use crate::record::{Lsn, Op};
@@ -29,8 +31,7 @@ impl Store {
     }
 
     pub(super) fn stage_one(&self, operation: &Operation<'_>, told: &[FromTable]) -> Result<Done, Error> {
-        let (plain, witness) = operation.unwrapped();
-        let grows = match *plain {
+        let grows = match *operation {
             Operation::Put { value, extras, .. } => {
                 json::validate(value)?;
                 bounded("value", value, VALUE_BYTES_MAX)?;
@@ -38,18 +39,37 @@ impl Store {
                 true
             }
             Operation::Delete { .. } | Operation::Remove { .. } => false,
-            Operation::Update { .. } | Operation::Structure { .. } | Operation::Witnessed { .. } => true,
+            Operation::Update { .. } | Operation::Structure { .. } => true,
+            Operation::Witnessed { .. } => return self.stage_witnessed(operation, told),
         };
+        if self.shared.options.event_values {
+            return self.stage_witnessed(operation, told);
+        }
         let bytes = log_bytes(&self.shared, operation);
         if grows {
             self.shared.refuse_when_full(bytes as u64)?;
         }
         let (mut inner, now) = self.shared.pipeline.admit(bytes)?;
-        // A notice is a part of the record of what it tells of.
-        let overlay = (witness.is_some() || self.shared.options.event_values).then(Overlay::default);
+        let mut planner =
+            Planner { shared: &self.shared, inner: &mut inner, now, from_table: told, overlay: None };
+        planner.plan_plain(operation)
+    }
+
+    /// Stages an operation as a batch of itself and a notice of it.
+    #[cold]
+    fn stage_witnessed(&self, operation: &Operation<'_>, told: &[FromTable]) -> Result<Done, Error> {
+        let (plain, witness) = operation.unwrapped();
+        check(plain)?;
+        let there = Operation::Witnessed { operation: plain, witness: witness.unwrap_or(&Nobody) };
+        let bytes = log_bytes(&self.shared, &there);
+        if !matches!(plain, Operation::Delete { .. } | Operation::Remove { .. }) {
+            self.shared.refuse_when_full(bytes as u64)?;
+        }
+        let (mut inner, now) = self.shared.pipeline.admit(bytes)?;
+        let overlay = Some(Overlay::default());
         let mut planner = Planner { shared: &self.shared, inner: &mut inner, now, from_table: told, overlay };
         let done = planner.plan(operation)?;
-        if planner.overlay.is_some() && done.outcome.changed {
+        if done.outcome.changed {
             planner.commit()?;
         }
         Ok(done)
