@@ -4,6 +4,7 @@ mod cache;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod events;
 pub mod limits;
 pub mod node;
 pub mod protocol;

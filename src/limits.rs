@@ -72,7 +72,10 @@ pub const REPLY_MS_MAX: u64 = 8_000;
 /// Cold keys of one batch fetched in one hop to the blocking pool.
 pub const COLD_KEYS_MAX: usize = 256;
 /// Hops to the blocking pool running at once.
-pub const COLD_HOPS_MAX: usize = 16;
+pub const COLD_HOPS_MAX: usize = 8;
+/// Threads that may block: those of the hops, and some for starting and stopping. Each keeps memory of its own in the
+/// allocator, so a burst of cold reads must not make hundreds of them.
+pub const BLOCKING_THREADS_MAX: usize = COLD_HOPS_MAX + 4;
 /// How long a stop waits for connections to finish.
 pub const DRAIN_MS: u64 = 30_000;
 /// Compiled size of a client's regular expression.
@@ -129,6 +132,8 @@ pub const DELIVERY_MESSAGES_MAX: usize = 64;
 pub const DELIVERY_STALL_MS: u64 = 20;
 /// Messages a member of a group may have without acknowledging one of them.
 pub const GROUP_UNACKNOWLEDGED_MAX: usize = 256;
+/// How long the teller of events waits for a log that is full.
+pub const FOLLOW_RETRY_MS: u64 = 100;
 /// How long a group waits for a member whose connection is full.
 pub const GROUP_RETRY_MS: u64 = 20;
 /// Longest time a message may be kept, in seconds.

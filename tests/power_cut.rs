@@ -1,7 +1,7 @@
 //! Promise: a power cut loses nothing acknowledged `strong`, and of `eventual` at most what was
 //! acknowledged in the last sync interval plus one sync.
 //!
-//! The real binary writes to an ext4 file system on a loop image. SIGKILL first, then the file system's
+//! The real binary writes to an ext4 and to an xfs file system on a loop image. SIGKILL first, then the file system's
 //! shutdown ioctl **without a log flush**: what the page cache held is gone, as in a power cut. Then
 //! unmount, mount, start, audit. Needs root and loop devices; says so and passes where it cannot run.
 //! `CUTS` (default 6, CI 30) rounds.
@@ -31,14 +31,14 @@ fn run(program: &str, args: &[&str]) -> bool {
 }
 
 impl LoopDisk {
-    /// `None` where the machine cannot mount a loop image.
-    fn new() -> Option<LoopDisk> {
+    /// `None` where the machine cannot make such a file system or mount a loop image.
+    fn new(make: &[&str]) -> Option<LoopDisk> {
         let dir = tempfile::tempdir().unwrap();
         let (image, mount) = (dir.path().join("disk.img"), dir.path().join("mnt"));
         std::fs::create_dir(&mount).unwrap();
         std::fs::File::create(&image).unwrap().set_len(2 << 30).unwrap();
         let disk = LoopDisk { image, mount, _dir: dir };
-        let made = run("mkfs.ext4", &["-q", "-F", disk.image.to_str()?]);
+        let made = run(make[0], &[&make[1..], &[disk.image.to_str()?]].concat());
         (made && disk.mount()).then_some(disk)
     }
 
@@ -63,21 +63,31 @@ impl Drop for LoopDisk {
     }
 }
 
-/// `EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`.
+/// `EXT4_IOC_SHUTDOWN` with `EXT4_GOING_FLAGS_NOLOGFLUSH`; xfs has both under the same numbers.
 fn shutdown_without_flush(mount: &Path) {
     const SHUTDOWN: u64 = (2 << 30) | (4 << 16) | ((b'X' as u64) << 8) | 125;
     let code = format!(
         "import fcntl,os,struct; fd=os.open({:?},os.O_RDONLY); fcntl.ioctl(fd,{SHUTDOWN},struct.pack('I',2))",
         mount.to_str().unwrap()
     );
-    assert!(run("python3", &["-c", &code]), "the shutdown ioctl works on a mounted ext4");
+    assert!(run("python3", &["-c", &code]), "the shutdown ioctl works on a mounted file system");
 }
 
 #[test]
 fn a_power_cut_keeps_strong_writes_and_bounds_the_loss_of_eventual_ones() {
+    power_cuts(&["mkfs.ext4", "-q", "-F"]);
+}
+
+#[test]
+fn a_power_cut_on_xfs_does_no_more_harm() {
+    power_cuts(&["mkfs.xfs", "-q", "-f"]);
+}
+
+fn power_cuts(make: &[&str]) {
+    let file_system = make[0];
     let cuts: u64 = std::env::var("CUTS").ok().and_then(|text| text.parse().ok()).unwrap_or(6);
-    let Some(disk) = LoopDisk::new() else {
-        println!("power_cut skipped: this machine cannot mount a loop image (needs root and mkfs.ext4)");
+    let Some(disk) = LoopDisk::new(make) else {
+        println!("power_cut skipped: this machine cannot mount a loop image (needs root and {file_system})");
         return;
     };
     let began = Instant::now();
@@ -118,7 +128,7 @@ fn a_power_cut_keeps_strong_writes_and_bounds_the_loss_of_eventual_ones() {
     }
     let acks: u64 = books.iter().map(|book| book.acks).sum();
     println!(
-        "power_cut cases={cuts} faults={cuts} acks={acks} eventual_lost={lost} oldest_lost_ms={:.1} violations=0 secs={:.1}",
+        "power_cut {file_system} cases={cuts} faults={cuts} acks={acks} eventual_lost={lost} oldest_lost_ms={:.1} violations=0 secs={:.1}",
         oldest_lost.as_secs_f64() * 1e3,
         began.elapsed().as_secs_f64()
     );

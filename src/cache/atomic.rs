@@ -9,7 +9,7 @@ use mpreg_storage::store::{Done, Error as StoreError, NewVersion, Operation, Upd
 
 use crate::cache::constraints::{Checks, parse_constraints};
 use crate::cache::put::shown_ttl;
-use crate::cache::{Clerk, Desk, Patience, head, reached, timed};
+use crate::cache::{Clerk, Desk, head, reached, timed};
 use crate::protocol::Error;
 use crate::protocol::cache::{
     Atomic, AtomicKind, AtomicResult, Code, EntryReply, Failure, Level, Reply, Status,
@@ -239,10 +239,7 @@ impl Desk<'_> {
             Err(error) => return self.refuse(&error, reply),
         };
         let operation = Operation::Update { key, update: &run };
-        let staged = match self.patience {
-            Patience::None => self.cache.store.stage(&operation),
-            Patience::Blocking => self.cache.store.stage_blocking(&operation),
-        };
+        let staged = self.stage(&operation);
         let done = match staged {
             Ok(done) => done,
             Err(StoreError::Cold) => return Step::Cold,

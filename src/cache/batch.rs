@@ -13,6 +13,7 @@ use mpreg_storage::store::{
 use crate::cache::atomic::{Came, Run, is_negative, verdict_of, write_came};
 use crate::cache::constraints::parse_constraints;
 use crate::cache::failure::named;
+use crate::cache::notify::Notice;
 use crate::cache::put::shown_ttl;
 use crate::cache::structure::{self, Arguments, Count, Lists};
 use crate::cache::{Clerk, Desk, Patience, head, reached, timed};
@@ -224,6 +225,22 @@ impl Desk<'_> {
         let Some(operations) = operations else {
             return self.refuse(&Error::NotSupported("this operation in a batch is"), reply);
         };
+        let notices: Result<Vec<Option<Notice<'_>>>, Error> =
+            commands.iter().map(|command| Notice::of(&self.request.options, command)).collect();
+        let notices = match notices {
+            Ok(notices) => notices,
+            Err(error) => return self.refuse(&error, reply),
+        };
+        if let Some(announcer) = &self.cache.announcer
+            && notices.iter().flatten().any(Notice::is_announced)
+        {
+            announcer.expect();
+        }
+        let told = operations.iter().zip(&notices).map(|(operation, notice)| match notice {
+            None => *operation,
+            Some(witness) => StoreOperation::Witnessed { operation, witness },
+        });
+        let operations: Vec<StoreOperation<'_>> = told.collect();
         let judge = |done: &[Done]| {
             for (index, (part, done)) in parts.iter().zip(done).enumerate() {
                 // Alone, an operation that does not apply is an answer like another; among others it gives all up.

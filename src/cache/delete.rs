@@ -13,10 +13,7 @@ impl Desk<'_> {
             return Step::Cold;
         }
         let operation = Operation::Delete { key };
-        let staged = match self.patience {
-            Patience::None => self.cache.store.stage(&operation),
-            Patience::Blocking => self.cache.store.stage_blocking(&operation),
-        };
+        let staged = self.stage(&operation);
         let outcome = match staged.map(|done| done.outcome) {
             Ok(outcome) if outcome.changed => outcome,
             Ok(outcome) => return self.miss(outcome.lsn, reply),

@@ -233,10 +233,12 @@ impl Desk<'_> {
             observed: Cell::new(0),
             stored: Cell::new(false),
         };
-        let operations = [
-            Operation::Update { key: lease.as_bytes(), update: &end },
-            Operation::Update { key, update: &fill },
-        ];
+        let plain = Operation::Update { key, update: &fill };
+        let fills = match &self.notice {
+            None => plain,
+            Some(witness) => Operation::Witnessed { operation: &plain, witness },
+        };
+        let operations = [Operation::Update { key: lease.as_bytes(), update: &end }, fills];
         let judge = |_: &[mpreg_storage::store::Done]| Ok(());
         let staged = match self.patience {
             Patience::None => self.cache.store.stage_batch(&operations, &judge),

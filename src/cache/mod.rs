@@ -14,6 +14,7 @@ mod get;
 mod lease;
 mod namespace;
 mod namespaces;
+mod notify;
 mod promise;
 mod put;
 mod removal;
@@ -26,6 +27,7 @@ mod tally;
 mod tests;
 
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -37,7 +39,10 @@ use crate::protocol::cache::{
 };
 use crate::protocol::{Error, OperationIds};
 use crate::session::{self, Step};
+use notify::Notice;
 use tally::{Tally, Totals};
+
+pub(crate) use notify::Announcer;
 
 /// The cache of a node.
 #[derive(Debug)]
@@ -53,6 +58,8 @@ pub(crate) struct Cache {
     token: AtomicU64,
     /// Whether a pattern may name everything.
     invalidates_all: bool,
+    /// Who publishes what writers want told.
+    announcer: Option<Arc<dyn Announcer>>,
 }
 
 impl Cache {
@@ -76,7 +83,14 @@ impl Cache {
             totals: Totals::default(),
             token: AtomicU64::new(0),
             invalidates_all: false,
+            announcer: None,
         }
+    }
+
+    /// Has what writers want told on topics of their own published.
+    pub(crate) fn announced_by(mut self, announcer: Arc<dyn Announcer>) -> Cache {
+        self.announcer = Some(announcer);
+        self
     }
 
     /// Lets one pattern remove everything.
@@ -193,7 +207,7 @@ impl Clerk {
         if cache.is_strong(&request.options) {
             reply.seen.timeout_ms = reply.seen.timeout_ms.max(request.options.timeout_ms.max(1));
         }
-        let mut desk = Desk { cache, clerk: self, request, patience };
+        let mut desk = Desk { cache, clerk: self, request, patience, notice: None };
         let span = match key {
             EncodedKey::At(span) => span.clone(),
             EncodedKey::None => 0..0,
@@ -201,6 +215,12 @@ impl Clerk {
         };
         if let Some(what) = promise::unkept(request) {
             return desk.not_supported(what, reply);
+        }
+        if request.options.notify_on_change {
+            match Notice::of(&request.options, &request.command) {
+                Ok(notice) => desk.expect(notice),
+                Err(error) => return desk.refuse(&error, reply),
+            }
         }
         // The answer needs the clerk while its key is borrowed.
         let keys = std::mem::take(&mut desk.clerk.keys);
@@ -250,11 +270,34 @@ struct Desk<'a> {
     clerk: &'a mut Clerk,
     request: &'a Request<'a>,
     patience: Patience,
+    /// What the request wants told of its change.
+    notice: Option<Notice<'a>>,
+}
+
+impl<'a> Desk<'a> {
+    #[cold]
+    fn expect(&mut self, notice: Option<Notice<'a>>) {
+        // Before anything is written: what is told of it must not be missed.
+        if let Some(announcer) = &self.cache.announcer
+            && notice.as_ref().is_some_and(Notice::is_announced)
+        {
+            announcer.expect();
+        }
+        self.notice = notice;
+    }
 }
 
 impl Desk<'_> {
     /// Stages one operation, as patiently as the desk may.
     fn stage(&self, operation: &store::Operation<'_>) -> Result<store::Done, store::Error> {
+        let told;
+        let operation = match &self.notice {
+            None => operation,
+            Some(witness) => {
+                told = store::Operation::Witnessed { operation, witness };
+                &told
+            }
+        };
         match self.patience {
             Patience::None => self.cache.store.stage(operation),
             Patience::Blocking => self.cache.store.stage_blocking(operation),

@@ -13,11 +13,12 @@ impl Desk<'_> {
     }
 }
 
-/// The first thing a write asks for that is not done yet. Cost: a load for a get.
+/// The first thing a request asks for that is not done. Cost: a load.
 pub(super) fn unkept(request: &Request<'_>) -> Option<&'static str> {
-    if matches!(request.command, Command::Get(_)) {
+    if !request.options.notify_on_change {
         return None;
     }
-    let options = &request.options;
-    options.notify_on_change.then_some("options.notify_on_change is")
+    // Operations on many keys have events, but nobody's own.
+    let many = matches!(request.command, Command::Invalidate(_) | Command::Namespace(_));
+    many.then_some("options.notify_on_change of this operation is")
 }

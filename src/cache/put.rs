@@ -34,7 +34,9 @@ impl Desk<'_> {
         if let Some(Lease::Fill { token }) = self.request.options.lease {
             return self.fill(put, key, life, token, reply);
         }
-        let volatile = !self.request.options.levels.has(Level::L2) && !has_marks(&self.clerk.extras);
+        // What is to be told must be in the log, as what is to be found by its marks must be in L2.
+        let durable = self.notice.is_some() || has_marks(&self.clerk.extras);
+        let volatile = !self.request.options.levels.has(Level::L2) && !durable;
         let outcome = match self.stage_put(put, key, life, volatile) {
             Ok(outcome) => outcome,
             Err(StoreError::Cold) => return Step::Cold,
@@ -91,11 +93,12 @@ impl Desk<'_> {
         let (store, extras, ttl_us) = (&self.cache.store, &self.clerk.extras, life.ttl_us);
         let value = put.value.as_bytes();
         match self.patience {
-            _ if volatile => store.stage_volatile(key, value, ttl_us, extras),
-            Patience::None => store.stage_put(key, value, ttl_us, extras),
-            Patience::Blocking => {
+            Patience::None if volatile => store.stage_volatile(key, value, ttl_us, extras),
+            Patience::Blocking if volatile => store.stage_volatile_blocking(key, value, ttl_us, extras),
+            Patience::None if self.notice.is_none() => store.stage_put(key, value, ttl_us, extras),
+            _ => {
                 let operation = Operation::Put { key, value, ttl_us, extras };
-                store.stage_blocking(&operation).map(|done| done.outcome)
+                self.stage(&operation).map(|done| done.outcome)
             }
         }
     }

@@ -57,6 +57,13 @@ impl Desk<'_> {
                 Err(error) => return self.fail(&error, reply),
             }
         }
+        if restored > 0 {
+            let details = format!(r#"{{"count":{restored}}}"#);
+            match self.cache.store.stage_note("restore", &asked.namespace, &details) {
+                Ok(noted) => lsn = lsn.max(noted),
+                Err(error) => return self.fail(&error, reply),
+            }
+        }
         self.tell_namespace(asked, Status::Hit, restored, NamespaceDetail::Restore { skipped }, lsn, reply)
     }
 }

@@ -164,12 +164,24 @@ fn faults_of_the_request_are_named() {
 #[test]
 fn what_is_not_done_is_not_promised() {
     let mut bench = Bench::new(store::Level::Eventual);
-    let mut put = request("put", "k", json!({"options": {"notify_on_change": true}}));
-    put["value"] = json!(1);
-    let reply = bench.ask(&put);
-    assert_eq!(reply["error_message"], "options.notify_on_change is not supported by this server yet");
-    assert_eq!(reply["error_code"], "CACHE_NOT_SUPPORTED");
-    assert_eq!(bench.ask(&get("k"))["status"], "miss", "nothing was stored");
+    let notify = json!({"notify_on_change": true});
+    for operation in ["invalidate", "namespace"] {
+        let operation = json!({"role": "cache-request", "u": "u", "operation": operation, "pattern": "n.*", "options": notify,
+            "namespace_operation": {"operation_type": "clear", "namespace": "n"}});
+        let reply = bench.ask(&operation);
+        assert_eq!(
+            reply["error_message"],
+            "options.notify_on_change of this operation is not supported by this server yet"
+        );
+        assert_eq!(reply["error_code"], "CACHE_NOT_SUPPORTED");
+    }
+    for wrong in [json!({"field_path": "a"}), json!({"new_value": {"$huge": 1}})] {
+        let mut put = request("put", "k", json!({"options": notify}));
+        put["value"] = json!(1);
+        put["options"]["notification_condition"] = wrong;
+        assert_eq!(bench.ask(&put)["error_code"], "CACHE_BAD_REQUEST");
+        assert_eq!(bench.ask(&get("k"))["status"], "miss", "nothing was stored");
+    }
     let harmless = json!({"options": {"notify_on_change": true, "cascade_dependencies": true}});
     assert_eq!(bench.ask(&request("get", "k", harmless))["status"], "miss");
 }

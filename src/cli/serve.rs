@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::args::ServeArguments;
 use super::{EXIT_INTERRUPTED, logging};
 use crate::config::Config;
+use crate::limits::BLOCKING_THREADS_MAX;
 use crate::node::{Node, Running};
 
 /// How long blocking work left over after a stop may hold up the exit.
@@ -19,8 +20,11 @@ const LEFTOVERS: Duration = Duration::from_millis(200);
 pub(super) fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let config = arguments.config()?;
     logging::start(&config)?;
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("starting threads")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()
+        .context("starting threads")?;
     let served = runtime.block_on(serve(config));
     runtime.shutdown_timeout(LEFTOVERS);
     served

@@ -44,7 +44,7 @@ pub struct Config {
     pub drain_timeout: Duration,
     /// The data directory. Default `mpreg-data`.
     pub dir: PathBuf,
-    /// Memory of the cache in bytes. Default 256 MiB.
+    /// Memory of the cache in bytes: entries, L2's page cache and filter. Default 256 MiB.
     pub memory_bytes: u64,
     /// Part of `memory_bytes` at which entries begin to leave, in thousandths. Default 1000.
     pub pressure_permille: u64,
@@ -66,12 +66,14 @@ pub struct Config {
     pub unsynced_bytes_max: u64,
     /// Age of unsynced bytes above which writes wait. Default 1 s.
     pub unsynced_age_max: Duration,
-    /// Page cache of L2 in bytes. Default 16 MiB.
-    pub table_cache_bytes: u64,
+    /// Page cache of L2 in bytes, part of `memory_bytes`; `None`: a 32nd of it, between 1 and 16 MiB.
+    pub table_cache_bytes: Option<u64>,
     /// Free disk bytes below which writes are refused; `None`: 5 % of the disk, at least 256 MiB.
     pub free_bytes_min: Option<u64>,
     /// How often expired entries are looked for. Default 1 s.
     pub sweep_interval: Duration,
+    /// How often everything stored is read to find damage; zero: never. Default 24 h.
+    pub scrub_interval: Duration,
     /// Connections in all. Default 10,000.
     pub connections_max: usize,
     /// Connections of one address other than loopback. Default 2,000.
@@ -92,6 +94,12 @@ pub struct Config {
     pub topics_volatile: Vec<String>,
     /// Patterns of topics whose publishes are strong when they ask for no level. Default none.
     pub topics_strong: Vec<String>,
+    /// Age up to which events of the cache are kept. Default 1 h.
+    pub events_age_max: Duration,
+    /// Bytes of the write-ahead log up to which it is kept for them. Default 1 GiB.
+    pub events_bytes_max: u64,
+    /// Whether events tell the values before and after. Default false.
+    pub events_values: bool,
     /// Name of the cluster this node belongs to. Default `mpreg`.
     pub cluster_id: String,
     /// What functions may need and this node has. Default none.
@@ -147,9 +155,10 @@ impl Config {
             checkpoint_interval: values.time("storage.checkpoint_interval"),
             unsynced_bytes_max: values.number("storage.unsynced_bytes"),
             unsynced_age_max: values.time("storage.unsynced_age"),
-            table_cache_bytes: values.number("storage.table_cache"),
+            table_cache_bytes: values.optional("storage.table_cache"),
             free_bytes_min: values.optional("storage.free_min"),
             sweep_interval: values.time("storage.sweep_interval"),
+            scrub_interval: values.time("storage.scrub_interval"),
             connections_max: values.size("limits.connections"),
             connections_per_address_max: values.size("limits.connections_per_address"),
             message_bytes_max: values.size("limits.message"),
@@ -160,6 +169,9 @@ impl Config {
             topics_keep: values.texts("topics.keep").iter().flat_map(|text| Keep::read(text)).collect(),
             topics_volatile: values.texts("topics.volatile"),
             topics_strong: values.texts("topics.strong"),
+            events_age_max: values.time("events.age"),
+            events_bytes_max: values.number("events.bytes"),
+            events_values: values.flag("events.values"),
             cluster_id: values.text("node.cluster"),
             resources: values.texts("node.resources"),
             advertised_urls: values.texts("node.advertise"),

@@ -80,7 +80,12 @@ pub static SETTINGS: &[Setting] = &[
     ),
     setting("storage.unsynced_bytes", size(MIB, 64 * MIB), "64MiB", "unsynced bytes above which writes wait"),
     setting("storage.unsynced_age", time(10, 1000), "1s", "age of unsynced bytes above which writes wait"),
-    setting("storage.table_cache", size(MIB, 1024 * GIB), "16MiB", "page cache of the table file"),
+    setting(
+        "storage.table_cache",
+        Kind::Size { min: MIB, max: 1024 * GIB, auto: true },
+        "auto",
+        "page cache of the table file, part of memory.limit; auto: a 32nd of it, from 1MiB to 16MiB",
+    ),
     setting(
         "storage.free_min",
         Kind::Size { min: 0, max: 1024 * GIB, auto: true },
@@ -89,10 +94,16 @@ pub static SETTINGS: &[Setting] = &[
     ),
     setting("storage.sweep_interval", time(10, DAY_MS), "1s", "how often expired entries are looked for"),
     setting(
+        "storage.scrub_interval",
+        time(0, 365 * DAY_MS),
+        "1day",
+        "how often everything stored is read to find damage; 0s: never",
+    ),
+    setting(
         "memory.limit",
         size(MIB, 16 * 1024 * GIB),
         "256MiB",
-        "memory for keys, values and their overhead",
+        "memory for keys, values, their overhead, and the table file's cache and filter",
     ),
     setting(
         "memory.memory_pressure_threshold",
@@ -164,6 +175,25 @@ pub static SETTINGS: &[Setting] = &[
         Kind::Texts,
         "",
         "patterns of topics whose publishes are synced when they ask for no level",
+    ),
+    setting(
+        "events.age",
+        time(0, DAY_MS),
+        "1h",
+        "age up to which events of the cache are kept, at least as far as events.bytes allows; 0s: as long as the \
+         log needs them",
+    ),
+    setting(
+        "events.bytes",
+        size(0, 1024 * GIB),
+        "1GiB",
+        "bytes of the write-ahead log up to which it is kept for them",
+    ),
+    setting(
+        "events.values",
+        Kind::Flag,
+        "false",
+        "keep and tell the values before and after each change, up to 1MiB of each",
     ),
     setting("node.cluster", Kind::Text, "mpreg", "name of the cluster this node belongs to"),
     setting("node.resources", Kind::Texts, "", "what functions may need and this node has"),

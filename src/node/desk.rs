@@ -6,7 +6,9 @@ use std::sync::Arc;
 use mpreg_storage::record::Position;
 use tokio::sync::watch;
 
+use super::invalidation;
 use crate::cache::{Cache, Clerk, EncodedKey, Patience};
+use crate::protocol::pubsub::Command;
 use crate::protocol::{Error, Rejection, Request, parse};
 use crate::pubsub::{self, Hub};
 use crate::rpc::{Member, Rpc};
@@ -55,6 +57,14 @@ impl Desk {
             Ok(Request::Rpc(request)) => return self.rpc.answer(request, reply),
             Ok(Request::Worker(message)) => self.member.take(message, reply),
             Ok(Request::PubSub(request)) => {
+                if let Command::Publish(publish) = &request.command
+                    && let Some(text) = invalidation::request_of(publish)
+                {
+                    if patience == Patience::None {
+                        return Step::Cold;
+                    }
+                    self.invalidate(&text, reply);
+                }
                 return self.topics.answer(request, self.clerk.now_us, &mut self.clerk.ids, reply);
             }
             Ok(Request::Ignored) => {}
@@ -64,6 +74,32 @@ impl Desk {
             }
         }
         Step::Done
+    }
+}
+
+impl Desk {
+    /// Does what a publish wants done to the cache, as if its connection had asked the cache itself. What is refused
+    /// is not done, and the publish goes on. Blocks.
+    fn invalidate(&mut self, text: &str, reply: &mut Reply<'_>) {
+        let parsed = self.read(text.as_bytes());
+        let Ok(Request::Cache(request)) = &parsed.request else { return };
+        let mut answer = Vec::new();
+        let mut unseen = Reply { out: &mut answer, seen: reply.seen, outbox: reply.outbox };
+        self.clerk.answer(&self.cache, request, &parsed.key, Patience::Blocking, &mut unseen);
+    }
+
+    /// Makes safe what a publish did to the cache, then tells of it: the desk of the connection does not know of it.
+    /// What fails here fails again when the connection settles, which then says so. Blocks.
+    fn settle_publish(&mut self, seen: &Seen) {
+        let store = &self.cache.store;
+        let _ = store.hand_over(seen.observed);
+        if seen.strong > store.durable_lsn() {
+            let _ = store.durable(seen.strong).wait();
+        }
+        if seen.topics.observed > Position::default() {
+            let _ = self.hub.backlog().hand_over(seen.topics.observed);
+        }
+        self.settled();
     }
 }
 
@@ -111,6 +147,9 @@ impl Service for Desk {
         if matches!(self.dispatch(&parsed, Patience::Blocking, reply), Step::Cold | Step::Busy) {
             // Blocking answers are final; should one not be, the message is refused rather than lost.
             self.refuse(message, Error::Overloaded, reply.out);
+        }
+        if matches!(parsed.request, Ok(Request::PubSub(_))) {
+            self.settle_publish(reply.seen);
         }
     }
 

@@ -15,6 +15,7 @@ use super::error::Error;
 use super::topics;
 use crate::cache::Cache;
 use crate::config::Config;
+use crate::events::{EventStream, EventsFrom, StoreEvents};
 use crate::limits::WORKER_LEASE_STEP_MS;
 use crate::pubsub::{Backlog, Hub};
 use crate::rpc::function::Prepared;
@@ -31,6 +32,8 @@ use crate::transport::slots::Slots;
 const WARNING_PERIOD: Duration = Duration::from_secs(60);
 /// How often an idle node looks whether its store is still well.
 const HEALTH_PERIOD: Duration = Duration::from_millis(500);
+/// Larger than any size class of the allocators we know, so that it comes and goes as pages.
+const NUDGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// A running node. Dropping it stops listening and waits for nothing: call [`Running::shutdown`].
 #[derive(Debug)]
@@ -72,14 +75,17 @@ impl Running {
         let (sender, failure) = watch::channel(None);
         // Any number that differs from start to start will do; the standard hasher is seeded with one.
         let process = RandomState::new().hash_one(std::process::id());
-        let cache = Arc::new(
-            Cache::new(store.clone(), config.level, process).invalidate_all(config.allow_invalidate_all),
-        );
         let sender = Arc::new(sender);
         let mut tasks = Tasks::default();
         tasks.spawn(watch_health(store.clone(), Arc::clone(&sender)));
-        let hub = Hub::new(backlog, topics::rules(config));
+        let events = StoreEvents::new(store.clone(), &config.cluster_id, config.events_values);
+        let hub = Hub::new(backlog, Some(Arc::new(events)), topics::rules(config));
         tasks.spawn(Arc::clone(&hub).run_courier());
+        tasks.spawn(Arc::clone(&hub).run_follower());
+        let cache = Cache::new(store.clone(), config.level, process)
+            .invalidate_all(config.allow_invalidate_all)
+            .announced_by(Arc::new(topics::HubAnnouncer(Arc::clone(&hub))));
+        let cache = Arc::new(cache);
         let slots = Slots::new(config.connections_max, config.connections_per_address_max);
         let identity = Identity::new(
             store.node_id().to_owned(),
@@ -174,6 +180,14 @@ impl Running {
         &self.store
     }
 
+    /// What happens to the cache, from a place on: every change once and in order, also across restarts.
+    ///
+    /// # Errors
+    /// The log cannot be read.
+    pub fn events(&self, from: EventsFrom) -> Result<EventStream, mpreg_storage::store::Error> {
+        EventStream::new(&self.store, from)
+    }
+
     /// Pub/sub in numbers.
     #[must_use]
     pub fn topic_stats(&self) -> crate::pubsub::Stats {
@@ -220,6 +234,7 @@ async fn watch_health(store: Store, failure: Arc<watch::Sender<Option<String>>>)
     let mut told = None;
     loop {
         period.tick().await;
+        nudge_allocator();
         let trouble = store.trouble();
         if trouble != told {
             match &trouble {
@@ -242,6 +257,13 @@ async fn watch_leases(rpc: Arc<Rpc>) {
         period.tick().await;
         rpc.expire_workers();
     }
+}
+
+/// mimalloc gives freed pages back to the system when their time is up **and** somebody frees another page: what a
+/// checkpoint or a burst of reads used would stay resident for as long as the node idles after it. The bytes are never
+/// touched, so this costs a few microseconds.
+fn nudge_allocator() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(NUDGE_BYTES)));
 }
 
 async fn warn_of(address: SocketAddr) {

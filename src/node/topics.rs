@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use mpreg_storage::json::write;
 
+use crate::cache::Announcer;
 use crate::config::Config;
 use crate::pubsub::{Draft, Hub, Pattern, Rules};
 use crate::rpc::catalog::{Announcement, Bus, Subscribed};
@@ -48,6 +49,16 @@ fn policy(keep: &crate::config::Keep, general: Limits) -> topics::Policy {
 fn patterns(texts: &[String]) -> Vec<Pattern> {
     let pattern = |text: &String| Pattern::new(text, false).expect("the configuration has been checked");
     texts.iter().map(pattern).collect()
+}
+
+/// The way of the cache to pub/sub.
+#[derive(Debug)]
+pub(super) struct HubAnnouncer(pub(super) Arc<Hub>);
+
+impl Announcer for HubAnnouncer {
+    fn expect(&self) {
+        self.0.announces();
+    }
 }
 
 /// The way of the RPC to pub/sub.

@@ -5,7 +5,14 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::pin::Pin;
 
-use mpreg_storage::record::{Level, Position};
+use mpreg_storage::record::{EventId, Level, Position};
+use mpreg_storage::store::EventsFrom;
+
+use super::hub::Draft;
+use crate::protocol::pubsub::Offset;
+
+/// Says which topics are wanted.
+pub(crate) type Wanted = Box<dyn Fn(&str) -> bool + Send>;
 
 /// What is waited for.
 pub(crate) type Waiting<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -67,7 +74,7 @@ pub(crate) trait Backlog: Debug + Send + Sync + 'static {
     fn room(&self) -> Waiting<()>;
 
     /// Reads on from a place; only topics `wanted` says yes to, and never further than [`Backlog::released`].
-    fn read(&self, from: From, wanted: Box<dyn Fn(&str) -> bool + Send>) -> Box<dyn Cursor>;
+    fn read(&self, from: From, wanted: Wanted) -> Box<dyn Cursor>;
 
     /// Notes how far a durable subscription has come; the returned position is what makes that safe.
     fn stage_commit(&self, name: &str, reached: Position) -> Result<Position, Refused>;
@@ -80,12 +87,14 @@ pub(crate) trait Backlog: Debug + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step<'a> {
     Message {
-        position: Position,
+        offset: Offset,
+        /// When it came, microseconds since 1970.
+        time_us: u64,
         /// The message object.
         message: &'a [u8],
     },
     /// These, both included, may have been here and are kept no longer.
-    Gap { from: Position, to: Position },
+    Gap { from: Offset, to: Offset },
     /// Much was passed over: call again, now or later.
     Pause,
     /// Everything that may be told was read. Ask again later.
@@ -98,8 +107,56 @@ pub(crate) trait Cursor: Send {
     fn next(&mut self) -> Result<Step<'_>, String>;
 
     /// Everything through here has been read or passed over.
-    fn position(&self) -> Position;
+    fn position(&self) -> Offset;
 
     /// Goes on behind a message that cannot be read.
     fn skip(&mut self);
+}
+
+/// A second log, told in messages: what happens to the cache. Its messages are made when they are read.
+pub(crate) trait EventLog: Debug + Send + Sync + 'static {
+    /// Everything through here has its place, whether it may be told yet or not.
+    fn newest(&self) -> EventId;
+
+    /// Everything through here may be told.
+    fn durable(&self) -> EventId;
+
+    /// Reads on from a place.
+    fn follow(&self, from: EventsFrom) -> Result<Box<dyn Follow>, String>;
+
+    /// Resolves when something behind `id` may be told. An error is final.
+    fn grown(&self, id: EventId) -> Waiting<Result<(), String>>;
+}
+
+/// A reader of events. It blocks on the disk now and then.
+pub(crate) trait Follow: Send {
+    /// Reads a piece. Messages on topics `wanted` says yes to are appended to `told`, and, if `announced` is asked for,
+    /// what writers of the cache want published.
+    fn step(
+        &mut self,
+        wanted: &mut dyn FnMut(&str) -> bool,
+        announced: bool,
+        told: &mut Vec<Told>,
+    ) -> Result<Followed, String>;
+
+    /// Everything through here has been read.
+    fn position(&self) -> EventId;
+}
+
+/// What a piece of events came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Followed {
+    Read,
+    Gap { from: EventId, to: EventId },
+    End,
+}
+
+/// An event as a message.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) id: EventId,
+    pub(crate) time_us: u64,
+    pub(crate) draft: Draft,
+    /// It is to be published on a topic of somebody's own, and stored there.
+    pub(crate) announced: bool,
 }

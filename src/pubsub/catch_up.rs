@@ -7,40 +7,48 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use mpreg_storage::record::{Lsn, Position};
+use mpreg_storage::record::{EventId, Lsn, Position};
+use mpreg_storage::store::EventsFrom;
 
-use super::backlog::{Cursor, From, Step};
+use super::backlog::From;
+use super::clerk::events_name;
 use super::hub::{Hub, Live};
+use super::reading::{Begin, Next as Read, Reading};
 use super::subscription::{State, Subscription};
 use crate::limits::{BACKLOG_CHUNK_BYTES, BACKLOG_LAST_MESSAGES_MAX, OUTBOX_BYTES_LOW};
-use crate::protocol::pubsub::{Gap, NotificationKind, message_id, write_notification};
+use crate::protocol::pubsub::{Gap, NotificationKind, Offset, message_id, write_notification};
 use crate::session::{Push, Refused};
 
-/// Starts reading again behind `last`.
-pub(super) fn resume(hub: &Arc<Hub>, subscription: &Arc<Subscription>, last: Position) {
-    begin(hub, subscription, From::After(last));
+/// Starts reading again behind what a subscription has of both logs.
+pub(super) fn resume(hub: &Arc<Hub>, subscription: &Arc<Subscription>, last: Position, event: EventId) {
+    let begin_at = Begin { messages: From::After(last), events: EventsFrom::After(event), plain: false };
+    begin(hub, subscription, begin_at);
 }
 
 /// Starts reading for a subscription, which is behind.
-pub(super) fn begin(hub: &Arc<Hub>, subscription: &Arc<Subscription>, from: From) {
+pub(super) fn begin(hub: &Arc<Hub>, subscription: &Arc<Subscription>, from: Begin) {
     let (hub, subscription) = (Arc::clone(hub), Arc::clone(subscription));
     let runtime = hub.runtime.clone();
     drop(runtime.spawn(async move {
-        let wanted = Arc::clone(&subscription);
-        let cursor = hub.backlog.read(from, Box::new(move |topic| wanted.wants(topic)));
-        let fresh = subscription.durable.as_ref().is_some_and(|name| hub.backlog.resume(name).is_none());
-        CatchUp { hub, subscription, cursor, outgoing: VecDeque::new(), fresh }.run().await;
+        let reading = Reading::new(&hub.backlog, hub.events.as_ref(), &subscription, from);
+        let unknown = |name: &str| hub.backlog.resume(name).is_none();
+        let durable = subscription.durable.as_deref();
+        let fresh = durable.is_some_and(unknown);
+        let fresh_events = subscription.events && durable.is_some_and(|name| unknown(&events_name(name)));
+        CatchUp { hub, subscription, reading, outgoing: VecDeque::new(), fresh, fresh_events }.run().await;
     }));
 }
 
 struct CatchUp {
     hub: Arc<Hub>,
     subscription: Arc<Subscription>,
-    cursor: Box<dyn Cursor>,
+    reading: Reading,
     /// Made already, to be pushed next.
     outgoing: VecDeque<Push>,
     /// Durable, and no position of it is noted yet.
     fresh: bool,
+    /// The same of its position among events.
+    fresh_events: bool,
 }
 
 /// Why reading stopped.
@@ -93,7 +101,7 @@ impl CatchUp {
         if self.read(BACKLOG_CHUNK_BYTES, BACKLOG_LAST_MESSAGES_MAX) == Stopped::Full {
             return false;
         }
-        let read = self.cursor.position();
+        let (read, events) = (self.reading.messages_through(), self.reading.events_through());
         debug_assert!(read.lsn >= live.delivered_lsn(), "the cursor reads all that is released");
         let CatchUp { subscription, outgoing, .. } = self;
         subscription.release_held(None, |push| outgoing.push_back(push));
@@ -106,6 +114,10 @@ impl CatchUp {
         }
         self.note_begin(read);
         self.subscription.set_read_through(read);
+        if let Some(events) = events {
+            self.note_events_begin(events);
+            self.subscription.set_events_through(events);
+        }
         self.subscription.set_state(State::Live);
         self.hub.counters.caught_up.add(1);
         true
@@ -113,14 +125,15 @@ impl CatchUp {
 
     /// Reads and pushes until the end, or until about `bytes` bytes or `messages` messages, or no room.
     fn read(&mut self, bytes: usize, messages: usize) -> Stopped {
-        let (mut pushed_bytes, mut pushed) = (0, 0);
+        let (mut pushed_bytes, mut pushed, mut pauses) = (0, 0, 0);
         loop {
-            if !self.flush(&mut pushed_bytes) || pushed_bytes >= bytes || pushed >= messages {
+            let much = pushed_bytes >= bytes || pushed >= messages || pauses >= messages;
+            if !self.flush(&mut pushed_bytes) || much {
                 return Stopped::Full;
             }
             match self.next() {
                 Next::Some => pushed += 1,
-                Next::Pause => {}
+                Next::Pause => pauses += 1,
                 Next::End => return Stopped::End,
             }
         }
@@ -128,40 +141,31 @@ impl CatchUp {
 
     /// Makes what the cursor comes to next.
     fn next(&mut self) -> Next {
-        let CatchUp { hub, subscription, cursor, outgoing, .. } = self;
-        match cursor.next() {
-            Ok(Step::Message { position, message }) => {
-                subscription.release_held(Some(position), |push| outgoing.push_back(push));
-                outgoing.push_back(subscription.push_of(body(subscription, position, message).into()));
+        let CatchUp { hub, subscription, reading, outgoing, .. } = self;
+        let offset = match reading.next() {
+            Read::Message { offset, message } => {
+                if let Offset::Message(position) = offset {
+                    subscription.release_held(Some(position), |push| outgoing.push_back(push));
+                }
+                outgoing.push_back(subscription.push_of(body(subscription, offset, message).into()));
                 hub.counters.delivered_backlog.add(1);
+                offset
+            }
+            Read::Gap { from, to } => {
+                outgoing.push_back(subscription.gap_of(Gap { span: Some((from, to)), count: None }));
+                hub.counters.gaps.add(1);
+                return Next::Some;
+            }
+            Read::Pause => return Next::Pause,
+            Read::End => return Next::End,
+        };
+        match offset {
+            Offset::Message(position) => {
                 self.note_begin(Position { lsn: position.lsn.prev(), ..position });
-                Next::Some
             }
-            Ok(Step::Gap { from, to }) => {
-                outgoing.push_back(subscription.gap_of(Gap { span: Some((from, to)), count: None }));
-                hub.counters.gaps.add(1);
-                Next::Some
-            }
-            Ok(Step::Pause) => Next::Pause,
-            Ok(Step::End) => Next::End,
-            Err(error) => {
-                tracing::error!(%error, "a stored message cannot be read");
-                let before = cursor.position();
-                cursor.skip();
-                let from = Position { lsn: before.lsn.plus(1), ..before };
-                let to = if cursor.position() > before {
-                    cursor.position()
-                } else {
-                    // Nothing more can be read: what is published from now on is all there is.
-                    let released = hub.backlog.released();
-                    *cursor = hub.backlog.read(From::After(released), wants(subscription));
-                    released
-                };
-                outgoing.push_back(subscription.gap_of(Gap { span: Some((from, to)), count: None }));
-                hub.counters.gaps.add(1);
-                Next::Some
-            }
+            Offset::Event(id) => self.note_events_begin(before(id)),
         }
+        Next::Some
     }
 
     /// Pushes what is made; false when there is no room for all of it.
@@ -190,6 +194,24 @@ impl CatchUp {
             tracing::warn!(?refused, name, "the begin of a durable subscription is not noted");
         }
     }
+
+    /// The same for its place among the events.
+    fn note_events_begin(&mut self, id: EventId) {
+        if std::mem::take(&mut self.fresh_events)
+            && let Some(name) = &self.subscription.durable
+            && let Err(refused) = self.hub.stage_events_commit(name, id)
+        {
+            tracing::warn!(?refused, name, "the begin of a durable subscription is not noted");
+        }
+    }
+}
+
+/// The last event that may have been before this one.
+pub(super) fn before(id: EventId) -> EventId {
+    match id.part.checked_sub(1) {
+        Some(part) => EventId { part, ..id },
+        None => EventId::last_of(Position { lsn: id.position.lsn.prev(), ..id.position }),
+    }
 }
 
 enum Next {
@@ -198,21 +220,19 @@ enum Next {
     End,
 }
 
-fn wants(subscription: &Arc<Subscription>) -> Box<dyn Fn(&str) -> bool + Send> {
-    let subscription = Arc::clone(subscription);
-    Box::new(move |topic| subscription.wants(topic))
-}
-
 /// The shared beginning of the notification of a stored message.
-fn body(subscription: &Subscription, position: Position, message: &[u8]) -> Vec<u8> {
-    let kind = if position <= subscription.cut { NotificationKind::Backlog } else { NotificationKind::Live };
-    stored_body(kind, position, message)
+fn body(subscription: &Subscription, offset: Offset, message: &[u8]) -> Vec<u8> {
+    let old = match offset {
+        Offset::Message(position) => position <= subscription.cut,
+        Offset::Event(id) => id <= subscription.events_cut,
+    };
+    stored_body(if old { NotificationKind::Backlog } else { NotificationKind::Live }, offset, message)
 }
 
 /// The beginning of the notification of a stored message.
-pub(super) fn stored_body(kind: NotificationKind, position: Position, message: &[u8]) -> Vec<u8> {
+pub(super) fn stored_body(kind: NotificationKind, offset: Offset, message: &[u8]) -> Vec<u8> {
     let id = message_id(message).unwrap_or("\"\"");
     let mut body = Vec::with_capacity(message.len() + id.len() + 128);
-    write_notification(&mut body, kind, message, id, Some(position));
+    write_notification(&mut body, kind, message, id, Some(offset));
     body
 }

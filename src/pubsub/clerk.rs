@@ -5,21 +5,28 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use mpreg_storage::record::{Level, Position};
+use mpreg_storage::record::{EventId, Level, Position};
+use mpreg_storage::store::EventsFrom;
 
 use super::backlog::{From, Refused};
 use super::catch_up;
 use super::group::{self, Group};
 use super::hub::{Draft, Hub, Names, Receiver};
 use super::pattern::Pattern;
+use super::reading::Begin;
 use super::subscription::{Beginning, State, Subscription};
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::protocol::OperationIds;
 use crate::protocol::pubsub::{
-    Ack, Command, Commit, Level as Asked, Publish, Request, Start, Subscribe, message_id, write_ack,
-    write_refusal,
+    Ack, Command, Commit, Gap, Level as Asked, Offset, Publish, Request, Start, Subscribe, message_id,
+    write_ack, write_refusal,
 };
 use crate::session::{Reply, Step};
+
+/// What the topics of events begin with.
+const EVENT_TOPICS: &[&str] = &["cache", "events"];
+/// What the names begin with under which places among the events are noted.
+const EVENTS_PREFIX: char = '\u{1}';
 
 /// One connection's state. Dropping it ends its subscriptions.
 #[derive(Debug)]
@@ -90,7 +97,7 @@ impl Clerk {
             Asked::Strong => (self.hub.stage(draft, Level::Strong)?, true),
         };
         reply.seen.topics.saw(offset, strong);
-        Ok(Ack { offset: Some(offset), durability: Some(level) })
+        Ok(Ack { offset: Some(offset.into()), durability: Some(level) })
     }
 
     fn subscribe(&mut self, subscribe: &Subscribe<'_>, reply: &mut Reply<'_>) -> Result<Ack, Refused> {
@@ -108,8 +115,11 @@ impl Clerk {
         if let Some(old) = self.mine.remove(subscribe.id) {
             end(&hub, &mut names, &old);
         }
-        let (subscription, from) = hub.with_live(|_| {
+        let (subscription, from) = hub.with_live(|live| {
             let (subscription, from) = self.make(subscribe, patterns, reply);
+            if subscription.events {
+                hub.listen(live);
+            }
             if !subscribe.shared {
                 for pattern in &subscription.patterns {
                     hub.index.insert(pattern, Receiver::One(Arc::clone(&subscription)));
@@ -119,10 +129,14 @@ impl Clerk {
         });
         names.ids.insert(subscribe.id.into(), Arc::clone(&subscription));
         self.mine.insert(subscribe.id.into(), Arc::clone(&subscription));
+        // Who asks in the plain way is answered in the plain way.
+        let extended = subscribe.start.is_some() || subscribe.durable.is_some();
+        let offset = extended.then_some(Offset::Message(subscription.cut));
+        let ack = Ack { offset, durability: None };
         if let Some(name) = &subscription.durable {
             if subscribe.shared {
-                join(&hub, &mut names, name, &subscription, from);
-                return Ok(Ack::default());
+                join(&hub, &mut names, name, &subscription, from.map(|from| from.messages));
+                return Ok(ack);
             }
             names.durables.insert(name.clone(), Arc::clone(&subscription));
         }
@@ -130,7 +144,7 @@ impl Clerk {
             Some(from) => catch_up::begin(&hub, &subscription, from),
             None => note_begin(&hub, &subscription),
         }
-        Ok(Ack::default())
+        Ok(ack)
     }
 
     /// Ids and durable names belong to one subscription; a shared name to those who ask for it in the same way.
@@ -145,6 +159,9 @@ impl Clerk {
             return Err(Refused::For("subscription_id in use".to_owned()));
         }
         let Some(name) = subscribe.durable.as_deref() else { return Ok(()) };
+        if name.starts_with(EVENTS_PREFIX) {
+            return Err(Refused::For("a durable name may not begin with U+0001".to_owned()));
+        }
         let same = |known: &Arc<Subscription>| *known.id == *subscribe.id && known.owner == self.number;
         let taken = names.durables.get(name).is_some_and(|known| !same(known));
         let shared = names.groups.get(name);
@@ -166,28 +183,55 @@ impl Clerk {
         subscribe: &Subscribe<'_>,
         patterns: Vec<Pattern>,
         reply: &Reply<'_>,
-    ) -> (Arc<Subscription>, Option<From>) {
+    ) -> (Arc<Subscription>, Option<Begin>) {
         let durable = subscribe.durable.as_deref();
-        let from = match durable.and_then(|name| self.hub.backlog.resume(name)) {
-            Some(reached) => Some(From::After(reached)),
-            None => self.begin_of(subscribe),
-        };
+        // Both cuts under the one lock: what comes later in either log is delivered behind both.
         let (since, cut) = self.hub.newest();
+        let events_cut = self.hub.events.as_ref().map_or(EventId::default(), |events| events.newest());
+        let new = Begin { messages: From::After(cut), events: EventsFrom::After(events_cut), plain: false };
+        let reached = durable.and_then(|name| self.hub.backlog.resume(name));
+        let reached_events = durable.and_then(|name| self.hub.resume_events(name));
+        let ahead = reached.is_none() && reached_events.is_none() && starts_ahead(subscribe, cut, events_cut);
+        let begin = self.begin_of(subscribe, new).map(|begin| if ahead { ALL } else { begin });
+        let from = match (reached, reached_events) {
+            (None, None) => begin,
+            // Under a name that is known, what was never noted begins as it would without one.
+            _ => Some(Begin {
+                messages: reached.map_or(begin.unwrap_or(new).messages, From::After),
+                events: reached_events.map_or(begin.unwrap_or(new).events, EventsFrom::After),
+                plain: false,
+            }),
+        };
         let state = if from.is_some() { State::Behind } else { State::Live };
-        let beginning = Beginning { since, cut, state };
+        // Those who share a name share published messages only.
+        let events = !subscribe.shared && patterns.iter().any(|pattern| pattern.reaches_below(EVENT_TOPICS));
+        let beginning = Beginning { since, cut, events_cut, events, state };
         let outbox = reply.outbox.clone();
         let made = Subscription::new(subscribe.id, patterns, outbox, self.number, durable, &beginning);
+        if ahead {
+            // The outbox takes it: it is small, and a closed one needs none.
+            let _ = made.outbox.push(made.gap_of(Gap::default()));
+            self.hub.counters.gaps.add(1);
+        }
         (Arc::new(made), from)
     }
 
-    fn begin_of(&self, subscribe: &Subscribe<'_>) -> Option<From> {
+    /// Where a subscription begins by what it asks for; `None`: with what is new.
+    fn begin_of(&self, subscribe: &Subscribe<'_>, new: Begin) -> Option<Begin> {
+        let since = |time_us, plain| {
+            let (messages, events) = (From::Since(time_us), EventsFrom::Since(time_us));
+            Some(Begin { messages, events, plain })
+        };
         match subscribe.start {
             Some(Start::Latest) => None,
-            Some(Start::Earliest) => Some(From::Earliest),
-            Some(Start::After(position)) => Some(From::After(position)),
-            Some(Start::Since(time_us)) => Some(From::Since(time_us)),
+            Some(Start::Earliest) => Some(ALL),
+            Some(Start::After(Offset::Message(position))) => {
+                Some(Begin { messages: From::After(position), ..new })
+            }
+            Some(Start::After(Offset::Event(id))) => Some(Begin { events: EventsFrom::After(id), ..new }),
+            Some(Start::Since(time_us)) => since(time_us, false),
             None if subscribe.backlog_us == 0 => None,
-            None => Some(From::Since(self.hub.backlog.now_us().saturating_sub(subscribe.backlog_us))),
+            None => since(self.hub.backlog.now_us().saturating_sub(subscribe.backlog_us), true),
         }
     }
 
@@ -208,19 +252,32 @@ impl Clerk {
             return refuse("unknown subscription");
         };
         let Some(name) = &subscription.durable else { return refuse("the subscription is not durable") };
-        if commit.position > self.hub.newest().1 {
+        let position = match commit.offset {
+            Offset::Message(position) => position,
+            Offset::Event(id) => {
+                let newest = self.hub.events.as_ref().map_or(EventId::default(), |events| events.newest());
+                if id > newest {
+                    return refuse("no event has this offset yet");
+                }
+                let noted = self.hub.stage_events_commit(name, id)?;
+                reply.seen.topics.saw(noted, self.hub.rules.strong());
+                self.hub.counters.commits.add(1);
+                return Ok(Ack { offset: Some(commit.offset), durability: None });
+            }
+        };
+        if position > self.hub.newest().1 {
             return refuse("no message has this offset yet");
         }
         let group = self.hub.names().groups.get(name).map(Arc::clone);
         let noted = match group {
-            Some(group) => group.acknowledge(subscription, commit.position, &*self.hub.backlog)?,
-            None => Some(self.hub.backlog.stage_commit(name, commit.position)?),
+            Some(group) => group.acknowledge(subscription, position, &*self.hub.backlog)?,
+            None => Some(self.hub.backlog.stage_commit(name, position)?),
         };
         if let Some(noted) = noted {
             reply.seen.topics.saw(noted, self.hub.rules.strong());
         }
         self.hub.counters.commits.add(1);
-        Ok(Ack { offset: Some(commit.position), durability: None })
+        Ok(Ack { offset: Some(commit.offset), durability: None })
     }
 }
 
@@ -238,9 +295,25 @@ impl Drop for Clerk {
     }
 }
 
+/// Everything that is kept.
+const ALL: Begin = Begin { messages: From::Earliest, events: EventsFrom::Earliest, plain: false };
+
+/// Whether a subscription wants to go on behind an offset that was never given here: it comes from another node, or from
+/// data that are gone. All that is kept is news to it, and it is told that there is a gap.
+fn starts_ahead(subscribe: &Subscribe<'_>, newest: Position, newest_event: EventId) -> bool {
+    match subscribe.start {
+        Some(Start::After(Offset::Message(position))) => position > newest,
+        Some(Start::After(Offset::Event(id))) => id > newest_event,
+        _ => false,
+    }
+}
+
 /// Ends a subscription: nothing is delivered to it any more. What waits in its outbox still leaves.
 fn end(hub: &Arc<Hub>, names: &mut Names, subscription: &Arc<Subscription>) {
     hub.with_live(|_| subscription.set_state(State::Gone));
+    if subscription.events {
+        hub.unlisten();
+    }
     names.ids.remove(&subscription.id);
     let receiver = Receiver::One(Arc::clone(subscription));
     let name = subscription.durable.as_deref().unwrap_or_default();
@@ -284,7 +357,18 @@ fn join(hub: &Arc<Hub>, names: &mut Names, name: &str, subscription: &Arc<Subscr
 fn note_begin(hub: &Hub, subscription: &Subscription) {
     if let Some(name) = &subscription.durable {
         note(hub, name, subscription.cut);
+        if subscription.events
+            && hub.resume_events(name).is_none()
+            && let Err(refused) = hub.stage_events_commit(name, subscription.events_cut)
+        {
+            tracing::warn!(?refused, name, "the begin of a durable subscription is not noted");
+        }
     }
+}
+
+/// Under which the place of a durable subscription among the events is noted.
+pub(super) fn events_name(name: &str) -> String {
+    format!("{EVENTS_PREFIX}{name}")
 }
 
 fn note(hub: &Hub, name: &str, position: Position) {

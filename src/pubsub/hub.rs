@@ -18,13 +18,14 @@ use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use mpreg_storage::record::{Level, Lsn, Position};
+use mpreg_storage::record::{EventId, Level, Lsn, Position};
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{Notify, Semaphore};
 
-use super::backlog::{Backlog, Published, Refused};
+use super::backlog::{Backlog, EventLog, Published, Refused};
 use super::catch_up;
 use super::counters::Counters;
+use super::follow::Following;
 use super::group::Group;
 use super::index::{Index, Matcher};
 use super::rules::Rules;
@@ -37,6 +38,9 @@ use crate::session::{Outbox, Refused as Unpushed};
 #[derive(Debug)]
 pub(crate) struct Hub {
     pub(super) backlog: Arc<dyn Backlog>,
+    /// What happens to the cache, if there is one.
+    pub(super) events: Option<Arc<dyn EventLog>>,
+    pub(super) following: Following,
     pub(super) rules: Rules,
     pub(super) index: Index<Receiver>,
     waiting: Mutex<Waiting>,
@@ -94,9 +98,18 @@ struct Waiting {
 struct Message {
     number: u64,
     draft: Draft,
-    position: Option<Position>,
-    /// It waits until its position is released. Without, it leaves with what stands before it.
-    stored: bool,
+    place: Place,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// In the log of messages: it waits until its position is released.
+    Stored(Position),
+    /// In the log of the cache, where it is settled. It leaves with what stands before it.
+    Event(EventId),
+    /// Nowhere.
+    None,
 }
 
 /// A message without a place.
@@ -115,15 +128,23 @@ pub(super) struct Live {
     matcher: Matcher,
     /// Stored messages through here have been delivered.
     pub(super) delivered: Position,
+    /// Events through here have been delivered, or need not be.
+    pub(super) told: EventId,
     wake: Vec<Outbox>,
 }
 
 impl Hub {
     /// A hub over a backlog. Must be called inside a tokio runtime, which will run what is slow to receive.
-    pub(crate) fn new(backlog: Arc<dyn Backlog>, rules: Rules) -> Arc<Hub> {
+    pub(crate) fn new(
+        backlog: Arc<dyn Backlog>,
+        events: Option<Arc<dyn EventLog>>,
+        rules: Rules,
+    ) -> Arc<Hub> {
         let released = backlog.released();
         Arc::new(Hub {
             backlog,
+            events,
+            following: Following::default(),
             rules,
             index: Index::new(),
             waiting: Mutex::new(Waiting { queue: VecDeque::new(), next: 1, last: released }),
@@ -151,7 +172,7 @@ impl Hub {
         self.backlog.stage(&topic, &message, level, &mut |published: Published| {
             position = published.position;
             if let Some(draft) = draft.take() {
-                self.waiting().push(draft, Some(position), true);
+                self.waiting().push(draft, Place::Stored(position));
             }
         })?;
         self.counters.published.add(1);
@@ -163,7 +184,7 @@ impl Hub {
     pub(crate) fn stage_volatile(&self, draft: Draft) {
         self.counters.published.add(1);
         self.counters.published_bytes.add(draft.message.len() as u64);
-        self.waiting().push(draft, None, false);
+        self.waiting().push(draft, Place::None);
     }
 
     /// Publishes a message of the server itself, at the level its topic has when nothing is asked for. Does not wait:
@@ -202,12 +223,17 @@ impl Hub {
         shown.collect()
     }
 
-    /// Delivers an event that is stored elsewhere, at `position` of its own log, and is settled there: the way in for
-    /// what the server itself says. Those who listen now get it; its backlog is its own log's.
-    #[cfg_attr(not(test), expect(dead_code, reason = "events of the cache come next"))]
-    pub(crate) fn publish_event(self: &Arc<Self>, event: Draft, position: Position) {
-        self.counters.published.add(1);
-        self.waiting().push(event, Some(position), false);
+    /// Delivers events, which are in the log of the cache and settled there: those who listen now get them. Each once
+    /// and in their order, whoever calls this.
+    pub(super) fn publish_events(self: &Arc<Self>, events: impl Iterator<Item = (Draft, EventId)>) {
+        let mut waiting = self.waiting();
+        let mut count = 0;
+        for (event, id) in events {
+            waiting.push(event, Place::Event(id));
+            count += 1;
+        }
+        drop(waiting);
+        self.counters.published.add(count);
         self.deliver();
     }
 
@@ -276,18 +302,23 @@ impl Hub {
     }
 
     fn deliver_one(self: &Arc<Self>, live: &mut Live, message: &Message) {
-        let Live { matcher, delivered, wake } = live;
+        let Live { matcher, delivered, told, wake } = live;
         let mut body = None;
         let mut count = 0;
+        if let Place::Event(id) = message.place
+            && id <= std::mem::replace(told, id.max(*told))
+        {
+            return;
+        }
         self.index.matches(&message.draft.topic, matcher, |receiver| match receiver {
-            Receiver::Group(group) if message.stored => group.rings(),
+            Receiver::Group(group) if matches!(message.place, Place::Stored(_)) => group.rings(),
             Receiver::Group(_) => {}
             Receiver::One(subscription) => {
-                if !subscription.looks_at(message.number, message.stored) {
+                if !subscription.looks_at(message.number, message.place != Place::None) {
                     return;
                 }
                 let body = body.get_or_insert_with(|| message.body());
-                match self.deliver_to(subscription, message, body, *delivered) {
+                match self.deliver_to(subscription, message, body, (*delivered, *told)) {
                     Sent::First => wake.push(subscription.outbox.clone()),
                     Sent::Behind => {}
                     Sent::Not => return,
@@ -296,9 +327,7 @@ impl Hub {
             }
         });
         self.counters.delivered_live.add(count);
-        if message.stored
-            && let Some(position) = message.position
-        {
+        if let Place::Stored(position) = message.place {
             *delivered = position;
         }
     }
@@ -309,15 +338,19 @@ impl Hub {
         subscription: &Arc<Subscription>,
         message: &Message,
         body: &Bytes,
-        delivered: Position,
+        (delivered, told): (Position, EventId),
     ) -> Sent {
-        let position = message.position.filter(|_| message.stored);
-        if position.is_some_and(|position| position <= subscription.read_through()) {
+        let known = match message.place {
+            Place::Stored(position) => position <= subscription.read_through(),
+            Place::Event(id) => id <= subscription.events_through(),
+            Place::None => false,
+        };
+        if known {
             return Sent::Not;
         }
-        match (subscription.state(), position) {
-            (State::Gone, _) | (State::Behind, Some(_)) => return Sent::Not,
-            (State::Behind, None) => {
+        match (subscription.state(), message.place) {
+            (State::Gone, _) | (State::Behind, Place::Stored(_) | Place::Event(_)) => return Sent::Not,
+            (State::Behind, Place::None) => {
                 self.hold(subscription, body, delivered);
                 return Sent::Not;
             }
@@ -330,10 +363,15 @@ impl Hub {
                 // Everything delivered before was pushed, as far as it was for this subscription, and what it has
                 // read may reach further than delivery has come.
                 let last = delivered.max(subscription.read_through());
+                let event = match message.place {
+                    Place::Event(id) => catch_up::before(id),
+                    _ => told,
+                };
+                let event = event.max(subscription.events_through());
                 subscription.set_state(State::Behind);
                 self.counters.fell_behind.add(1);
-                catch_up::resume(self, subscription, last);
-                if position.is_none() {
+                catch_up::resume(self, subscription, last, event);
+                if message.place == Place::None {
                     self.hold(subscription, body, delivered);
                 }
                 Sent::Not
@@ -370,7 +408,10 @@ impl Hub {
     }
 
     fn first_waiting(&self) -> Option<Position> {
-        self.waiting().queue.iter().find(|message| message.stored).and_then(|message| message.position)
+        self.waiting().queue.iter().find_map(|message| match message.place {
+            Place::Stored(position) => Some(position),
+            Place::Event(_) | Place::None => None,
+        })
     }
 }
 
@@ -386,20 +427,20 @@ enum Sent {
 }
 
 impl Waiting {
-    fn push(&mut self, draft: Draft, position: Option<Position>, stored: bool) {
+    fn push(&mut self, draft: Draft, place: Place) {
         let number = self.next;
         self.next += 1;
-        if stored && let Some(position) = position {
+        if let Place::Stored(position) = place {
             self.last = position;
         }
-        self.queue.push_back(Message { number, draft, position, stored });
+        self.queue.push_back(Message { number, draft, place });
     }
 
     /// Moves what may be told from the front to `batch`. Whether anything is left that waits to be released.
     fn take_released(&mut self, released: Position, batch: &mut Vec<Message>) -> bool {
         while batch.len() < DELIVERY_MESSAGES_MAX
             && let Some(first) = self.queue.front()
-            && (!first.stored || first.position.is_none_or(|position| position <= released))
+            && !matches!(first.place, Place::Stored(position) if position > released)
         {
             batch.extend(self.queue.pop_front());
         }
@@ -411,7 +452,12 @@ impl Message {
     fn body(&self) -> Bytes {
         let Draft { message, message_id, .. } = &self.draft;
         let mut body = Vec::with_capacity(message.len() + message_id.len() + 128);
-        write_notification(&mut body, NotificationKind::Live, message, message_id, self.position);
+        let offset = match self.place {
+            Place::Stored(position) => Some(position.into()),
+            Place::Event(id) => Some(id.into()),
+            Place::None => None,
+        };
+        write_notification(&mut body, NotificationKind::Live, message, message_id, offset);
         body.into()
     }
 }

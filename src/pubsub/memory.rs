@@ -3,10 +3,15 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use mpreg_storage::record::{Epoch, Level, Lsn, Position};
+use mpreg_storage::record::{Epoch, EventId, Level, Lsn, Position};
+use mpreg_storage::store::EventsFrom;
 use tokio::sync::watch;
 
-use super::backlog::{Backlog, Cursor, From, Published, Refused, Step, Waiting};
+use super::backlog::{
+    Backlog, Cursor, EventLog, Follow, Followed, From, Published, Refused, Step, Told, Waiting, Wanted,
+};
+use super::hub::Draft;
+use crate::protocol::pubsub::Offset;
 
 /// See the module.
 #[derive(Debug)]
@@ -50,7 +55,7 @@ impl State {
             let stored = &self.messages[*lsn as usize - 1];
             *lsn > self.durable && stored.as_ref().is_some_and(|stored| stored.strong)
         };
-        (1..=self.written).find(held_back).map_or(self.written, |lsn| lsn - 1)
+        (self.durable + 1..=self.written).find(held_back).map_or(self.written, |lsn| lsn - 1)
     }
 }
 
@@ -64,6 +69,12 @@ impl Memory {
         let mut state = self.state.lock().unwrap();
         state.durable = *self.durable.borrow();
         state
+    }
+
+    /// Syncs everything that is handed over.
+    pub(super) fn sync(&self) {
+        let written = self.state().written;
+        self.durable.send_replace(written);
     }
 
     pub(super) fn set_now_us(&self, now_us: u64) {
@@ -138,7 +149,7 @@ impl Backlog for Memory {
         Box::pin(async move { drop(room.wait_for(|room| *room).await) })
     }
 
-    fn read(&self, from: From, wanted: Box<dyn Fn(&str) -> bool + Send>) -> Box<dyn Cursor> {
+    fn read(&self, from: From, wanted: Wanted) -> Box<dyn Cursor> {
         let state = self.state();
         let last = match from {
             From::Earliest => state.retired,
@@ -169,7 +180,7 @@ impl Backlog for Memory {
 
 struct Reading {
     state: Arc<Mutex<State>>,
-    wanted: Box<dyn Fn(&str) -> bool + Send>,
+    wanted: Wanted,
     last: u64,
     message: Vec<u8>,
 }
@@ -180,7 +191,7 @@ impl Cursor for Reading {
         if self.last < state.retired {
             let from = position(self.last + 1);
             self.last = state.retired;
-            return Ok(Step::Gap { from, to: position(self.last) });
+            return Ok(Step::Gap { from: from.into(), to: position(self.last).into() });
         }
         while self.last < state.released() {
             let next = self.last + 1;
@@ -194,14 +205,15 @@ impl Cursor for Reading {
             self.last = next;
             if (self.wanted)(&stored.topic) {
                 self.message.clone_from(&stored.message);
-                return Ok(Step::Message { position: position(next), message: &self.message });
+                let (offset, time_us) = (position(next).into(), stored.time_us);
+                return Ok(Step::Message { offset, time_us, message: &self.message });
             }
         }
         Ok(Step::End)
     }
 
-    fn position(&self) -> Position {
-        position(self.last)
+    fn position(&self) -> Offset {
+        position(self.last).into()
     }
 
     fn skip(&mut self) {
@@ -209,5 +221,133 @@ impl Cursor for Reading {
         if state.damaged == Some(self.last + 1) {
             self.last += 1;
         }
+    }
+}
+
+/// A log of events in memory: each is durable when the test says so.
+#[derive(Debug)]
+pub(super) struct MemoryEvents {
+    happened: Arc<Mutex<Vec<Happened>>>,
+    durable: watch::Sender<u64>,
+    /// Everything through here is kept no longer.
+    pub(super) retired: watch::Sender<u64>,
+}
+
+#[derive(Debug, Clone)]
+struct Happened {
+    topic: String,
+    payload: u64,
+    time_us: u64,
+    announce: Option<&'static str>,
+}
+
+fn id(lsn: u64) -> EventId {
+    EventId { position: position(lsn), part: 0 }
+}
+
+impl MemoryEvents {
+    pub(super) fn new() -> Arc<MemoryEvents> {
+        let (durable, retired) = (watch::channel(0).0, watch::channel(0).0);
+        Arc::new(MemoryEvents { happened: Arc::default(), durable, retired })
+    }
+
+    /// Something happens; it is not durable yet.
+    pub(super) fn stage(
+        &self,
+        topic: &str,
+        payload: u64,
+        time_us: u64,
+        announce: Option<&'static str>,
+    ) -> u64 {
+        let mut happened = self.happened.lock().unwrap();
+        happened.push(Happened { topic: topic.to_owned(), payload, time_us, announce });
+        happened.len() as u64
+    }
+
+    pub(super) fn sync(&self) {
+        let last = self.happened.lock().unwrap().len() as u64;
+        self.durable.send_replace(last);
+    }
+
+    pub(super) fn happens(&self, topic: &str, payload: u64) {
+        self.stage(topic, payload, payload, None);
+        self.sync();
+    }
+}
+
+impl EventLog for MemoryEvents {
+    fn newest(&self) -> EventId {
+        id(self.happened.lock().unwrap().len() as u64)
+    }
+
+    fn durable(&self) -> EventId {
+        id(*self.durable.borrow())
+    }
+
+    fn follow(&self, from: EventsFrom) -> Result<Box<dyn Follow>, String> {
+        let happened = self.happened.lock().unwrap();
+        let reached = match from {
+            EventsFrom::After(id) => id.position.lsn.0,
+            EventsFrom::Since(time_us) => {
+                happened.iter().take_while(|happened| happened.time_us < time_us).count() as u64
+            }
+            _ => *self.retired.borrow(),
+        };
+        let (durable, retired) = (self.durable.subscribe(), self.retired.subscribe());
+        Ok(Box::new(Following { happened: Arc::clone(&self.happened), durable, retired, reached }))
+    }
+
+    fn grown(&self, id: EventId) -> Waiting<Result<(), String>> {
+        let mut durable = self.durable.subscribe();
+        Box::pin(async move {
+            let grown = durable.wait_for(|durable| *durable > id.position.lsn.0).await;
+            grown.map(drop).map_err(|error| error.to_string())
+        })
+    }
+}
+
+struct Following {
+    happened: Arc<Mutex<Vec<Happened>>>,
+    durable: watch::Receiver<u64>,
+    retired: watch::Receiver<u64>,
+    reached: u64,
+}
+
+impl Follow for Following {
+    fn step(
+        &mut self,
+        wanted: &mut dyn FnMut(&str) -> bool,
+        announced: bool,
+        told: &mut Vec<Told>,
+    ) -> Result<Followed, String> {
+        let retired = *self.retired.borrow();
+        if self.reached < retired {
+            let from = id(self.reached + 1);
+            self.reached = retired;
+            return Ok(Followed::Gap { from, to: id(retired) });
+        }
+        if self.reached >= *self.durable.borrow() {
+            return Ok(Followed::End);
+        }
+        let happened = self.happened.lock().unwrap()[self.reached as usize].clone();
+        self.reached += 1;
+        let Happened { topic, payload, time_us, announce } = happened;
+        let id = id(self.reached);
+        let draft = |topic: &str| Draft {
+            topic: topic.into(),
+            message: format!(r#"{{"topic":"{topic}","payload":{payload},"message_id":"e{payload}"}}"#).into(),
+            message_id: format!("\"e{payload}\"").into(),
+        };
+        if wanted(&topic) {
+            told.push(Told { id, time_us, draft: draft(&topic), announced: false });
+        }
+        if let Some(topic) = announce.filter(|_| announced) {
+            told.push(Told { id, time_us, draft: draft(topic), announced: true });
+        }
+        Ok(Followed::Read)
+    }
+
+    fn position(&self) -> EventId {
+        id(self.reached)
     }
 }

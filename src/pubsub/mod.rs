@@ -5,7 +5,8 @@
 //! hub           one order for all messages, fan-out to those who listen
 //! index         subscriptions by what they match       pattern, trie
 //! subscription  live or behind, its outbox
-//! catch_up      reads the log for one that is behind
+//! catch_up      reads the log for one that is behind           reading: both logs merged
+//! follow        tells what happens to the cache
 //! group         several that share one durable name
 //! backlog       what all this needs of the log
 //! ```
@@ -14,12 +15,14 @@ mod backlog;
 mod catch_up;
 mod clerk;
 mod counters;
+mod follow;
 mod group;
 mod hub;
 mod index;
 #[cfg(test)]
 mod memory;
 mod pattern;
+mod reading;
 mod rules;
 mod stored;
 mod subscription;
@@ -27,7 +30,7 @@ mod subscription;
 mod tests;
 mod trie;
 
-pub(crate) use backlog::Backlog;
+pub(crate) use backlog::{Backlog, EventLog, Follow, Followed, Told, Waiting};
 pub(crate) use clerk::Clerk;
 pub use counters::Stats;
 pub(crate) use hub::{Draft, Hub};

@@ -73,6 +73,21 @@ impl Pattern {
         self.literal
     }
 
+    /// Whether it may match a topic that goes on behind these segments.
+    #[must_use]
+    pub fn reaches_below(&self, beginning: &[&str]) -> bool {
+        let mut pattern = segments(&self.text);
+        for segment in beginning {
+            match pattern.next() {
+                Some("#") if !self.literal => return true,
+                Some("*") if !self.literal => {}
+                Some(literal) if literal == *segment => {}
+                _ => return false,
+            }
+        }
+        pattern.next().is_some()
+    }
+
     /// Its segments. Only for patterns that are not literal.
     pub(super) fn steps(&self) -> impl Iterator<Item = Step<'_>> {
         debug_assert!(!self.literal, "a literal pattern is one text");
@@ -238,6 +253,21 @@ pub(super) mod tests {
         let pattern = Pattern::new("a.*", true).unwrap();
         assert!(pattern.matches("a.*") && !pattern.matches("a.b"));
         assert!(Pattern::new("#", true).unwrap().matches("#"));
+    }
+
+    #[test]
+    fn what_reaches_below_a_beginning() {
+        let below =
+            |text: &str, exact| Pattern::new(text, exact).unwrap().reaches_below(&["cache", "events"]);
+        for text in
+            ["#", "cache.#", "cache.events.#", "*.*.x", "cache.events.ns.cache_put", "#.cache_put", "*.#"]
+        {
+            assert!(below(text, false), "{text}");
+        }
+        for text in ["", "*", "cache", "cache.events", "cache.*", "cache.invalidation.#", "a.#", "*.x.#"] {
+            assert!(!below(text, false), "{text}");
+        }
+        assert!(!below("#", true) && below("cache.events.*", true));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use mpreg_storage::record::{Level, Position};
 use mpreg_storage::topics::{self, Error, Topics};
 
-use super::backlog::{Backlog, Cursor, From, Published, Refused, Step, Waiting};
+use super::backlog::{Backlog, Cursor, From, Published, Refused, Step, Waiting, Wanted};
+use crate::protocol::pubsub::Offset;
 
 impl Backlog for Topics {
     fn now_us(&self) -> u64 {
@@ -48,7 +49,7 @@ impl Backlog for Topics {
         })
     }
 
-    fn read(&self, from: From, wanted: Box<dyn Fn(&str) -> bool + Send>) -> Box<dyn Cursor> {
+    fn read(&self, from: From, wanted: Wanted) -> Box<dyn Cursor> {
         let start = match from {
             From::Earliest => topics::Start::Earliest,
             From::After(position) => topics::Start::After(position),
@@ -74,16 +75,17 @@ impl Cursor for topics::Cursor {
     fn next(&mut self) -> Result<Step<'_>, String> {
         Ok(match topics::Cursor::next(self).map_err(|error| error.to_string())? {
             topics::Step::Message(message) => {
-                Step::Message { position: message.position, message: message.payload }
+                let (offset, time_us) = (message.position.into(), message.time_us);
+                Step::Message { offset, time_us, message: message.payload }
             }
-            topics::Step::Gap { from, to } => Step::Gap { from, to },
+            topics::Step::Gap { from, to } => Step::Gap { from: from.into(), to: to.into() },
             topics::Step::Pause => Step::Pause,
             topics::Step::End => Step::End,
         })
     }
 
-    fn position(&self) -> Position {
-        topics::Cursor::position(self)
+    fn position(&self) -> Offset {
+        topics::Cursor::position(self).into()
     }
 
     fn skip(&mut self) {

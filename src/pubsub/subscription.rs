@@ -13,12 +13,12 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use bytes::Bytes;
 use mpreg_storage::json::{Reader, Text};
-use mpreg_storage::record::{Epoch, Lsn, Position};
+use mpreg_storage::record::{Epoch, EventId, Lsn, Position};
 
 use super::pattern::Pattern;
 use crate::limits::{HELD_BYTES_MAX, HELD_MESSAGES_MAX};
@@ -40,6 +40,10 @@ pub(super) struct Subscription {
     pub(super) since: u64,
     /// Stored messages through here come from the backlog, by name.
     pub(super) cut: Position,
+    /// Its patterns reach events of the cache.
+    pub(super) events: bool,
+    /// Events through here come from the backlog, by name.
+    pub(super) events_cut: EventId,
     /// End of all its notifications.
     tail: Arc<[u8]>,
     state: AtomicU8,
@@ -47,6 +51,8 @@ pub(super) struct Subscription {
     looked_at: AtomicU64,
     /// Stored messages through here were read from the log: epoch and lsn of a position.
     read_through: (AtomicU64, AtomicU64),
+    /// Events through here were read from the log or are not wanted: epoch, lsn and part.
+    events_through: (AtomicU64, AtomicU64, AtomicU16),
     /// Volatile messages that found no room.
     dropped: AtomicU64,
     held: Mutex<Held>,
@@ -76,6 +82,9 @@ struct Held {
 pub(super) struct Beginning {
     pub(super) since: u64,
     pub(super) cut: Position,
+    pub(super) events_cut: EventId,
+    /// Its patterns reach events of the cache.
+    pub(super) events: bool,
     pub(super) state: State,
 }
 
@@ -90,6 +99,9 @@ impl Subscription {
     ) -> Subscription {
         let mut tail = Vec::new();
         write_tail(&mut tail, id);
+        let events = beginning.events;
+        let events_cut = beginning.events_cut;
+        let at = events_cut.position;
         Subscription {
             id: id.into(),
             patterns: patterns.into(),
@@ -98,10 +110,17 @@ impl Subscription {
             durable: durable.map(Into::into),
             since: beginning.since,
             cut: beginning.cut,
+            events,
+            events_cut,
             tail: tail.into(),
             state: AtomicU8::new(beginning.state as u8),
             looked_at: AtomicU64::new(0),
             read_through: (AtomicU64::new(beginning.cut.epoch.0), AtomicU64::new(beginning.cut.lsn.0)),
+            events_through: (
+                AtomicU64::new(at.epoch.0),
+                AtomicU64::new(at.lsn.0),
+                AtomicU16::new(events_cut.part),
+            ),
             dropped: AtomicU64::new(0),
             held: Mutex::default(),
         }
@@ -148,6 +167,21 @@ impl Subscription {
         let (epoch, lsn) = &self.read_through;
         epoch.store(position.epoch.0, Ordering::Relaxed);
         lsn.store(position.lsn.0, Ordering::Relaxed);
+    }
+
+    /// Events through here it has from the log, or does not want.
+    pub(super) fn events_through(&self) -> EventId {
+        let (epoch, lsn, part) = &self.events_through;
+        let position =
+            Position { epoch: Epoch(epoch.load(Ordering::Relaxed)), lsn: Lsn(lsn.load(Ordering::Relaxed)) };
+        EventId { position, part: part.load(Ordering::Relaxed) }
+    }
+
+    pub(super) fn set_events_through(&self, id: EventId) {
+        let (epoch, lsn, part) = &self.events_through;
+        epoch.store(id.position.epoch.0, Ordering::Relaxed);
+        lsn.store(id.position.lsn.0, Ordering::Relaxed);
+        part.store(id.part, Ordering::Relaxed);
     }
 
     /// A notification for it, whose shared beginning is `body`.

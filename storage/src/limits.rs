@@ -20,6 +20,10 @@ pub const CASCADE_KEYS_MAX: usize = 1_000_000;
 pub const BATCH_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Most operations in one batch.
 pub const BATCH_OPS_MAX: usize = 1024;
+/// Most records in one batch: an operation may take two and a notice.
+pub const BATCH_PARTS_MAX: usize = 4 * BATCH_OPS_MAX;
+/// Longest value that is kept beside a change for whoever follows the log.
+pub const EVENT_VALUE_BYTES_MAX: usize = 1024 * 1024;
 /// Deepest nesting of a JSON text.
 pub const JSON_DEPTH_MAX: usize = 64;
 /// Most values (scalars, arrays, objects) in one JSON text.
@@ -51,6 +55,10 @@ pub const FILTER_KEYS_MIN: u64 = 64 * 1024;
 /// Changed rows from which on a checkpoint also gives back the pages it replaced, at the price of a
 /// second, empty commit.
 pub const TABLE_RECLAIM_ROWS_MIN: u64 = 4096;
+/// Pace at which stored data is read to find damage: a disk hardly notices, and a gigabyte takes two minutes.
+pub const SCRUB_BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
+/// Time between two steps of that, in microseconds.
+pub const SCRUB_STEP_US: u64 = 50_000;
 /// Cells of dropped structures that one checkpoint removes; the rest waits for the next ones.
 pub const CELLS_DROPPED_PER_CHECKPOINT_MAX: usize = 64 * 1024;
 /// Problems a verification lists one by one; it counts the others.
@@ -94,7 +102,7 @@ pub const TOPIC_BYTES_MAX: usize = 512;
 /// Longest message object, as JSON text. A message takes no more than a transport carries.
 pub const MESSAGE_BYTES_MAX: usize = 20 * 1024 * 1024;
 /// Longest name of a durable subscription, in bytes of UTF-8.
-pub const SUBSCRIPTION_NAME_BYTES_MAX: usize = 128;
+pub const SUBSCRIPTION_NAME_BYTES_MAX: usize = 160;
 /// Most durable subscriptions.
 pub const SUBSCRIPTIONS_MAX: usize = 10_000;
 /// Longest topic pattern, in bytes.

@@ -114,7 +114,7 @@ fn writes_during_cold_reads() -> usize {
     let checkpoint = life.store.durable_lsn();
     life.store.close().unwrap();
     let mut options = options(&disk, &Arc::new(SimClock::new(WALL_US)), 2);
-    options.table_cache_bytes = 0;
+    options.table_cache_bytes = Some(0);
     let store = Store::open(options).unwrap();
     let (armed, writer, written) = (AtomicBool::new(true), store.clone(), cold.clone());
     disk.on_read(move |path| {

@@ -41,7 +41,7 @@ fn options(dir: &std::path::Path) -> Options {
     options.memory_bytes = 1 << 20;
     options.checkpoint_bytes = Some(128 << 10);
     options.segment_bytes = 1 << 20;
-    options.table_cache_bytes = 1 << 20;
+    options.table_cache_bytes = Some(1 << 20);
     options.free_bytes_min = Some(0);
     options
 }

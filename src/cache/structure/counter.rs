@@ -7,7 +7,7 @@ use mpreg_storage::record::{Cause, EntryFields};
 use mpreg_storage::store::{Done, Error, Found, NewVersion, Operation, Update, Verdict};
 
 use super::Told;
-use crate::cache::{Desk, Patience};
+use crate::cache::Desk;
 use crate::protocol::cache::{Code, CounterVerb, Status, Structure};
 use crate::session::{self, Step};
 
@@ -144,10 +144,7 @@ impl Desk<'_> {
     ) -> Result<Counted, Error> {
         let count = Count::new(asked, verb);
         let operation = Operation::Update { key, update: &count };
-        let done = match self.patience {
-            Patience::None => self.cache.store.stage(&operation)?,
-            Patience::Blocking => self.cache.store.stage_blocking(&operation)?,
-        };
+        let done = self.stage(&operation)?;
         Ok(count.told(&done))
     }
 

@@ -68,10 +68,7 @@ impl Desk<'_> {
         };
         let extras = creation_extras(asked).unwrap_or_default();
         let operation = Operation::Structure { key, family, command, create: creation(asked, &extras) };
-        let done = match self.patience {
-            Patience::None => self.cache.store.stage(&operation)?,
-            Patience::Blocking => self.cache.store.stage_blocking(&operation)?,
-        };
+        let done = self.stage(&operation)?;
         let mut value = Vec::new();
         let told = told_of(&asked.verb, &done, &mut value);
         Ok((told, value))

@@ -40,6 +40,7 @@ pub use metadata::{Dependency, Metadata, Ttl, TtlConfig};
 pub use namespace::{BackupData, ListName, Merge, Namespace, NamespaceAction};
 pub use options::{Consistency, Level, Levels, Notification, Options};
 pub use removal::{Invalidate, Query};
+pub(crate) use reply::write_key;
 pub use reply::{
     AtomicResult, BackupResult, BatchResult, Begun, Breakdown, Counts, Durability, EntryReply, Failure, Head,
     KeyList, KeyReply, Largest, LeaseReply, LeaseState, NameList, NamespaceDetail, NamespaceHead,

@@ -86,6 +86,12 @@ impl<'a> Message<'a> {
         members.message(text)
     }
 
+    /// What it says, as JSON text; `null` where it says nothing.
+    #[must_use]
+    pub fn payload(&self) -> &'a str {
+        self.payload.unwrap_or("null")
+    }
+
     /// About how many bytes [`Message::write_into`] writes.
     #[must_use]
     pub fn bytes_hint(&self) -> usize {

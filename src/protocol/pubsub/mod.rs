@@ -8,15 +8,15 @@
 //! ```
 
 mod message;
+mod offset;
 mod reply;
 mod subscribe;
 #[cfg(test)]
 mod tests;
 
-use mpreg_storage::json::Reader;
-use mpreg_storage::record::Position;
-
 pub use message::{Level, Message, Publish, message_id};
+use mpreg_storage::json::Reader;
+pub use offset::Offset;
 pub use reply::{
     Ack, Gap, NotificationKind, write_ack, write_gap, write_notification, write_refusal, write_tail,
 };
@@ -69,7 +69,7 @@ pub struct Commit<'a> {
     /// As a JSON string with its quotes.
     pub subscription_id: &'a str,
     /// The last message dealt with.
-    pub position: Position,
+    pub offset: Offset,
 }
 
 /// The members of any of the envelopes.
@@ -80,7 +80,7 @@ struct Envelope<'a> {
     level: Option<Level>,
     subscription: Option<Subscribe<'a>>,
     subscription_id: Option<Text<'a>>,
-    offset: Option<Position>,
+    offset: Option<Offset>,
 }
 
 impl<'a> Request<'a> {
@@ -120,7 +120,7 @@ impl<'a> Envelope<'a> {
             }
             ("offset", Kind::Commit) => {
                 self.offset =
-                    fields.string(6, "offset")?.map(|text| read_position(text, "offset")).transpose()?;
+                    fields.string(6, "offset")?.map(|text| read_offset(text, "offset")).transpose()?;
             }
             _ => fields.pass()?,
         }
@@ -137,7 +137,7 @@ impl<'a> Envelope<'a> {
             Kind::Unsubscribe => Command::Unsubscribe(read_subscription_id(self.subscription_id)?),
             Kind::Commit => Command::Commit(Commit {
                 subscription_id: read_subscription_id(self.subscription_id)?,
-                position: self.offset.ok_or(Error::Missing("offset"))?,
+                offset: self.offset.ok_or(Error::Missing("offset"))?,
             }),
         })
     }
@@ -153,6 +153,6 @@ fn read_subscription_id(id: Option<Text<'_>>) -> Result<&str, Error> {
     Ok(quoted)
 }
 
-fn read_position(text: Text<'_>, path: &'static str) -> Result<Position, Error> {
+fn read_offset(text: Text<'_>, path: &'static str) -> Result<Offset, Error> {
     text.decode().parse().map_err(|_| Error::Range { path, wanted: "epoch:offset in decimal digits" })
 }

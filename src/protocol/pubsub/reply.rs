@@ -8,16 +8,14 @@
 //! \_________________________________ shared ____________________________________/   \_____ of s1 ___________/
 //! ```
 
+use super::{Level, Offset};
 use mpreg_storage::json::write;
-use mpreg_storage::record::Position;
-
-use super::Level;
 
 /// What an ack tells beyond success.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ack {
     /// Where the message stands, or where the subscription begins.
-    pub offset: Option<Position>,
+    pub offset: Option<Offset>,
     /// The level a publish has reached.
     pub durability: Option<Level>,
 }
@@ -34,8 +32,8 @@ pub enum NotificationKind {
 /// What a subscription did not get.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Gap {
-    /// First and last position that may be missing; `None` when what is missing was never stored.
-    pub span: Option<(Position, Position)>,
+    /// First and last offset that may be missing; `None` when what is missing was never stored.
+    pub span: Option<(Offset, Offset)>,
     /// How many messages, where that is known.
     pub count: Option<u64>,
 }
@@ -79,7 +77,7 @@ pub fn write_notification(
     kind: NotificationKind,
     message: &[u8],
     message_id: &str,
-    offset: Option<Position>,
+    offset: Option<Offset>,
 ) {
     out.extend_from_slice(br#"{"role":"pubsub-notification","message":"#);
     out.extend_from_slice(message);
@@ -119,11 +117,19 @@ pub fn write_gap(out: &mut Vec<u8>, gap: Gap) {
     out.extend_from_slice(br#"},"u":"gap_"#);
 }
 
-fn write_offset(out: &mut Vec<u8>, offset: Position) {
+fn write_offset(out: &mut Vec<u8>, offset: Offset) {
     out.extend_from_slice(br#","offset":""#);
-    write::unsigned(out, offset.epoch.0);
+    let (position, part) = match offset {
+        Offset::Message(position) => (position, None),
+        Offset::Event(id) => (id.position, Some(id.part)),
+    };
+    write::unsigned(out, position.epoch.0);
     out.push(b':');
-    write::unsigned(out, offset.lsn.0);
+    write::unsigned(out, position.lsn.0);
+    if let Some(part) = part {
+        out.push(b':');
+        write::unsigned(out, part.into());
+    }
     out.push(b'"');
 }
 

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 
 use mpreg_storage::json::{Reader, Text};
-use mpreg_storage::record::Position;
 
-use super::{read_position, read_subscription_id};
+use super::{Offset, read_offset, read_subscription_id};
 use crate::protocol::Error;
 use crate::protocol::fields::Fields;
 use crate::protocol::limits::{DURABLE_NAME_BYTES_MAX, PATTERNS_MAX};
@@ -46,8 +45,8 @@ pub enum Start {
     Latest,
     /// With the oldest message kept.
     Earliest,
-    /// Behind this message.
-    After(Position),
+    /// Behind this message, or this event; what is in the other log begins with what is new.
+    After(Offset),
     /// With what was received at this time or later, in microseconds since 1970.
     Since(u64),
 }
@@ -169,9 +168,8 @@ fn read_start(reader: &mut Reader<'_>) -> Result<Start, Error> {
         match &*name {
             "offset" => {
                 let offset = fields.string(0, "subscription.start.offset")?;
-                let position =
-                    offset.map(|text| read_position(text, "subscription.start.offset")).transpose()?;
-                start = position.map(Start::After).or(start);
+                let offset = offset.map(|text| read_offset(text, "subscription.start.offset")).transpose()?;
+                start = offset.map(Start::After).or(start);
             }
             "time" => {
                 let time = fields.number(1, "subscription.start.time")?;

@@ -29,8 +29,8 @@ fn subscribe(subscription: &str) -> String {
     format!(r#"{{"role":"pubsub-subscribe","u":"s","subscription":{subscription}}}"#)
 }
 
-fn position(epoch: u64, lsn: u64) -> Position {
-    Position { epoch: Epoch(epoch), lsn: Lsn(lsn) }
+fn position(epoch: u64, lsn: u64) -> Offset {
+    mpreg_storage::record::Position { epoch: Epoch(epoch), lsn: Lsn(lsn) }.into()
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn unsubscribe_and_commit() {
     );
     assert_eq!(
         command(r#"{"role":"pubsub-commit","u":"x","subscription_id":"s","offset":"2:9"}"#),
-        Command::Commit(Commit { subscription_id: "\"s\"", position: position(2, 9) })
+        Command::Commit(Commit { subscription_id: "\"s\"", offset: position(2, 9) })
     );
     assert_eq!(refusal(r#"{"role":"pubsub-unsubscribe","u":"x"}"#), "subscription_id is required");
     assert_eq!(refusal(r#"{"role":"pubsub-commit","u":"x","subscription_id":"s"}"#), "offset is required");

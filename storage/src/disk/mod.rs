@@ -106,6 +106,11 @@ pub trait DiskLock: Send + Sync + Debug {}
 pub trait Clock: Send + Sync + Debug + 'static {
     /// Microseconds since 1970-01-01 UTC; may jump either way.
     fn wall_us(&self) -> u64;
+    /// [`Clock::wall_us`] to within a few milliseconds, never ahead of it: what the system noted at its last tick, and
+    /// several times cheaper to ask for.
+    fn coarse_wall_us(&self) -> u64 {
+        self.wall_us()
+    }
     /// Microseconds since an arbitrary start; never goes back.
     fn monotonic_us(&self) -> u64;
 }

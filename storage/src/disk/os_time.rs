@@ -6,6 +6,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use rustix::time::{ClockId, clock_gettime};
+
 use super::{Clock, Rng};
 
 /// The clocks of the system. Monotonic time starts at zero when the value is made.
@@ -32,6 +34,13 @@ impl Clock for OsClock {
         // A clock set before 1970 reads as 1970: state time never goes back anyway (decision 9).
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn coarse_wall_us(&self) -> u64 {
+        let now = clock_gettime(ClockId::RealtimeCoarse);
+        // Neither part is negative after 1970.
+        let part = |count: i64| u64::try_from(count).unwrap_or_default();
+        part(now.tv_sec).saturating_mul(1_000_000).saturating_add(part(now.tv_nsec) / 1000)
     }
 
     fn monotonic_us(&self) -> u64 {
@@ -82,6 +91,17 @@ mod tests {
         assert!(clock.wall_us() > year_2020_us);
         let earlier = clock.monotonic_us();
         assert!(clock.monotonic_us() >= earlier);
+    }
+
+    #[test]
+    fn the_coarse_clock_follows_the_wall() {
+        let clock = OsClock::new();
+        for _ in 0..1_000 {
+            let before_us = clock.wall_us();
+            let coarse_us = clock.coarse_wall_us();
+            assert!(coarse_us <= clock.wall_us(), "ahead");
+            assert!(coarse_us + 100_000 > before_us, "ten ticks of the slowest kernel behind");
+        }
     }
 
     #[test]

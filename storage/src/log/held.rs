@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::scan::SegmentScan;
 use super::source::Source;
-use super::{Error, Log, Segment};
+use super::{Error, Log, Segment, Step};
 use crate::disk::MappedBytes;
 use crate::record::{Epoch, Lsn, Position, SegmentId};
 
@@ -23,6 +23,23 @@ impl Log {
         segments.iter().map(|segment| Held { segment: Arc::clone(segment) }).collect()
     }
 
+    /// Where to begin reading for all frames of `time_us` or later: the first lsn of the newest segment that begins
+    /// before that, otherwise of the oldest one. Cost: one frame of each segment passed.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn since(&self, time_us: u64) -> Result<Lsn, Error> {
+        let held = self.held();
+        for segment in held.iter().rev() {
+            let mut scan = segment.scan()?;
+            let begun = segment.last_lsn() >= segment.base_lsn() && scan.advance()? == Step::Frame;
+            if begun && scan.frame().is_some_and(|frame| frame.head.time_us < time_us) {
+                return Ok(segment.base_lsn());
+            }
+        }
+        Ok(held.first().map_or(Lsn(1), Held::base_lsn))
+    }
+
     /// The segment with this number, if it counts.
     #[must_use]
     pub fn held_segment(&self, id: SegmentId) -> Option<Held> {
@@ -34,6 +51,10 @@ impl Log {
 }
 
 impl Held {
+    pub(super) fn of(segment: Arc<Segment>) -> Held {
+        Held { segment }
+    }
+
     /// Its number.
     #[must_use]
     pub fn id(&self) -> SegmentId {

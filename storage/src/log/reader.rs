@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::scan::{SegmentScan, Step};
 use super::source::Source;
-use super::{Error, FrameRef, Log, Segment, Shared};
-use crate::record::Lsn;
+use super::{Error, FrameRef, Held, Log, Segment, Shared};
+use crate::record::{Lsn, Position};
 
 /// A cursor over the frames of a log. Sees what is written, durable or not. Survives retirement: a segment
 /// it stands in stays readable.
@@ -54,8 +54,17 @@ impl Reader {
         self.next.max(self.from)
     }
 
-    fn frame(&self) -> Option<FrameRef<'_>> {
+    /// The frame returned last, while no further step was taken.
+    #[must_use]
+    pub fn frame(&self) -> Option<FrameRef<'_>> {
         self.inside.as_ref()?.1.frame()
+    }
+
+    /// The position of a record of that frame; `Position::default()` without one.
+    #[must_use]
+    pub fn position_of(&self, lsn: Lsn) -> Position {
+        let inside = self.inside.as_ref();
+        inside.map_or_else(Position::default, |(segment, _)| Held::of(Arc::clone(segment)).position(lsn))
     }
 
     /// Goes one frame on, wherever it is. False when there is none yet.

@@ -19,6 +19,14 @@ impl Log {
     /// # Cost
     /// A rename and a directory sync per segment.
     pub fn retire(&self, through: Lsn) -> Result<usize, Error> {
+        self.retire_beyond(through, Lsn(u64::MAX), 0)
+    }
+
+    /// [`Log::retire`] that keeps what is above `old` as long as the whole log has no more than `bytes_max` bytes.
+    ///
+    /// # Errors
+    /// As [`Log::retire`].
+    pub fn retire_beyond(&self, through: Lsn, old: Lsn, bytes_max: u64) -> Result<usize, Error> {
         let shared = &*self.shared;
         let through = through.min(shared.durable());
         let mut retired = 0;
@@ -27,6 +35,8 @@ impl Log {
         loop {
             let oldest = {
                 let mut segments = shared.segments.lock();
+                let bytes: u64 = segments.iter().map(|segment| segment.header.segment_bytes).sum();
+                let through = if bytes > bytes_max { through } else { through.min(old) };
                 let due =
                     segments.front().is_some_and(|first| first.is_sealed() && first.last_lsn() <= through);
                 if !due || !segments.get(1).is_some_and(|next| next.is_begun()) {

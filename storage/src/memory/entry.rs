@@ -203,12 +203,11 @@ impl Entry {
         self.header().state.store(state & !QUEUE | queue & QUEUE, Ordering::Relaxed);
     }
 
-    /// Bytes of the allocation as `malloc` serves it: 8 of its own, rounded up to 16, to pages when large.
+    /// Bytes of the allocation as the allocator serves it, by the one of those we know that needs more.
     #[must_use]
     pub fn allocated_bytes(&self) -> u64 {
-        let bytes = self.layout().size() as u64 + 8;
-        let granule = if bytes > 128 * 1024 { 4096 } else { 16 };
-        bytes.next_multiple_of(granule)
+        let bytes = self.layout().size() as u64;
+        served_by_classes(bytes).max(served_by_chunks(bytes))
     }
 
     /// Marks a checkpointed version. Only under the shard lock.
@@ -304,6 +303,16 @@ impl Header {
         let extras = if self.shape & HAS_EXTRAS == 0 { 0 } else { 4 };
         size_of::<Header>() + expiry + extras
     }
+}
+
+/// mimalloc: four size classes to a doubling, from 16 bytes apart to 64 KiB.
+fn served_by_classes(bytes: u64) -> u64 {
+    bytes.next_multiple_of((bytes.next_power_of_two() / 8).clamp(16, 64 * 1024))
+}
+
+/// glibc: 8 bytes of its own, rounded up to 16, to pages when large.
+fn served_by_chunks(bytes: u64) -> u64 {
+    (bytes + 8).next_multiple_of(if bytes > 128 * 1024 { 4096 } else { 16 })
 }
 
 fn layout(bytes: usize) -> Layout {
@@ -525,5 +534,7 @@ mod tests {
         drop(unsafe { EntryRef::from_ptr(pointer) });
         assert_eq!(second.value(), b"value");
         assert_eq!(second.allocated_bytes(), 64, "40 + 1 + 5 + 8 of malloc, rounded to 16");
+        let large = EntryRef::allocate(b"k", &fields(&[b'x'; 1047], 0, b""), true);
+        assert_eq!(large.allocated_bytes(), 1280, "40 + 1 + 1047, the next size class");
     }
 }

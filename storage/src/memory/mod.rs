@@ -225,7 +225,7 @@ impl Memory {
             return false;
         }
         let payload_bytes = (key.len() + fields.value.len() + fields.extras.len()) as u64;
-        if payload_bytes > self.shared.limit.bytes_max / ADMITTED_PART {
+        if payload_bytes > self.shared.limit.bytes_max() / ADMITTED_PART {
             return false;
         }
         let hash = self.hash(key);

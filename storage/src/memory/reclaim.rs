@@ -14,6 +14,9 @@ use crossbeam_epoch as epoch;
 use super::Memory;
 use super::hash::KeyHash;
 
+/// One part in this many above the bound is left to the next writers.
+const RESERVE_SLACK_PART: u64 = 64;
+
 impl Memory {
     /// Removes clean entries until at most `bytes` are held, dirty ones included; may end above when the dirty
     /// ones alone take more.
@@ -34,6 +37,17 @@ impl Memory {
         self.sweep(bytes, &guard);
     }
 
+    /// Counts `bytes` that others hold against the bound, in place of what was counted before; at most half of it.
+    /// Clean entries give way at once. Call it from time to time as those bytes change.
+    pub fn reserve(&self, bytes: u64) {
+        self.shared.limit.reserve(bytes);
+        let bytes_max = self.shared.limit.bytes_max();
+        // What writers are about to make room for by themselves is not worth a walk over all shards.
+        if self.shared.limit.is_over(bytes_max + bytes_max / RESERVE_SLACK_PART) {
+            self.evict_to(bytes_max);
+        }
+    }
+
     /// Removes every clean entry. Reads then come from the checkpoint; no answer changes.
     pub fn drop_clean(&self) {
         for shard in &self.shards {
@@ -44,18 +58,18 @@ impl Memory {
     /// Evicts after an insertion into the shard of `hash`, until the bounds hold.
     pub(super) fn reclaim(&self, hash: KeyHash, guard: &epoch::Guard) {
         let limit = &self.shared.limit;
-        if limit.is_over(limit.bytes_max) && self.shared.sampling.is_off() {
+        if limit.is_over(limit.bytes_max()) && self.shared.sampling.is_off() {
             self.begin_sampling();
         }
-        while limit.is_over(limit.bytes_max) {
+        while limit.is_over(limit.bytes_max()) {
             let home = hash.shard(self.shard_bits);
             let other = self.cursor.fetch_add(1, Ordering::Relaxed) % self.shards.len();
             let (home_bytes, other_bytes) = (self.clean_bytes(home), self.clean_bytes(other));
             let giver = if other_bytes > home_bytes + home_bytes / 4 { other } else { home };
             if self.shards[giver].evict(&self.shared, guard) == 0 {
                 if !limit.is_barren() {
-                    self.sweep(limit.bytes_max, guard);
-                    limit.set_barren(limit.is_over(limit.bytes_max));
+                    self.sweep(limit.bytes_max(), guard);
+                    limit.set_barren(limit.is_over(limit.bytes_max()));
                 }
                 return;
             }

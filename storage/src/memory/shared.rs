@@ -28,7 +28,10 @@ pub(super) struct Shared {
 /// The bounds and what is used of them.
 #[derive(Debug)]
 pub(super) struct Limit {
-    pub(super) bytes_max: u64,
+    /// What was asked for at the start.
+    bytes_max: u64,
+    /// What others hold of it.
+    reserved_bytes: AtomicU64,
     /// 0 = no bound on the number of entries.
     pub(super) entries_max: u64,
     /// Both bounds must be passed, not either.
@@ -42,7 +45,18 @@ pub(super) struct Limit {
 impl Limit {
     pub(super) fn new(bytes_max: u64, entries_max: u64, both: bool) -> Limit {
         let (used_bytes, used_entries) = (CachePadded::default(), CachePadded::default());
-        Limit { bytes_max, entries_max, both, used_bytes, used_entries, barren: AtomicBool::new(false) }
+        let (reserved_bytes, barren) = (AtomicU64::new(0), AtomicBool::new(false));
+        Limit { bytes_max, reserved_bytes, entries_max, both, used_bytes, used_entries, barren }
+    }
+
+    /// Bytes that may be held here now. A relaxed load: a bound a moment old is as good.
+    pub(super) fn bytes_max(&self) -> u64 {
+        self.bytes_max - self.reserved_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Leaves `bytes` of the bound to others, but never more than half of it.
+    pub(super) fn reserve(&self, bytes: u64) {
+        self.reserved_bytes.store(bytes.min(self.bytes_max / 2), Ordering::Relaxed);
     }
 
     /// What the policies weigh by.

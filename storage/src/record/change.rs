@@ -208,6 +208,31 @@ pub struct Note<'a> {
     pub noted_us: u64,
 }
 
+/// Tells whoever follows the log more of the operation before it in the same record; changes no state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Archive, Serialize)]
+pub struct Notice<'a> {
+    /// The value before, as JSON text; see [`Notice::OLD_KNOWN`].
+    #[rkyv(with = InlineAsBox)]
+    pub old: &'a [u8],
+    /// The value after, as JSON text, where the operation does not carry it; see [`Notice::NEW_KNOWN`].
+    #[rkyv(with = InlineAsBox)]
+    pub new: &'a [u8],
+    /// JSON object of the writer's: what it wants told. Empty: nothing.
+    #[rkyv(with = InlineAsBox)]
+    pub details: &'a [u8],
+    /// Which of the above is meant.
+    pub flags: u8,
+}
+
+impl Notice<'_> {
+    /// `old` is what was there; empty: there was nothing.
+    pub const OLD_KNOWN: u8 = 1;
+    /// `new` is what is there now.
+    pub const NEW_KNOWN: u8 = 2;
+    /// A value is longer than is kept here.
+    pub const TOO_LARGE: u8 = 4;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,4 +18,4 @@ pub use extras::Extras;
 pub use key::{Key, KeyParts};
 pub use level::Level;
 pub use op::{Op, Record, Records};
-pub use position::{Epoch, Lsn, Position, SegmentId};
+pub use position::{Epoch, EventId, Lsn, Position, SegmentId};

@@ -24,7 +24,7 @@ use rkyv::ser::allocator::ArenaHandle;
 use rkyv::with::InlineAsBox;
 use rkyv::{Archive, Serialize};
 
-pub use super::change::{Batch, Cause, Change, HideTag, Note, Remove, Touch, Update};
+pub use super::change::{Batch, Cause, Change, HideTag, Note, Notice, Remove, Touch, Update};
 
 /// Bytes in front of the archived operation.
 pub const RECORD_HEAD_BYTES: usize = 12;
@@ -42,6 +42,7 @@ const KIND_CHANGE: u8 = 7;
 const KIND_BATCH: u8 = 8;
 const KIND_HIDE_TAG: u8 = 9;
 const KIND_NOTE: u8 = 10;
+const KIND_NOTICE: u8 = 11;
 
 /// Why bytes are not a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -141,10 +142,12 @@ pub enum Op<'a> {
     HideTag(HideTag<'a>),
     /// See [`Note`].
     Note(Note<'a>),
+    /// See [`Notice`].
+    Notice(Notice<'a>),
 }
 
 impl<'a> Op<'a> {
-    /// The key it acts on; `None` for a batch (see [`Op::parts`]), a hidden tag and a note.
+    /// The key it acts on; `None` for a batch (see [`Op::parts`]), a hidden tag, a note and a notice.
     #[must_use]
     pub fn key(&self) -> Option<&'a [u8]> {
         match self {
@@ -155,7 +158,7 @@ impl<'a> Op<'a> {
             Op::Touch(touch) => Some(touch.key),
             Op::Remove(remove) => Some(remove.key),
             Op::Change(change) => Some(change.key),
-            Op::Batch(_) | Op::HideTag(_) | Op::Note(_) => None,
+            Op::Batch(_) | Op::HideTag(_) | Op::Note(_) | Op::Notice(_) => None,
         }
     }
 
@@ -173,6 +176,24 @@ impl<'a> Op<'a> {
             Op::Batch(_) => "batch",
             Op::HideTag(_) => "hide-tag",
             Op::Note(_) => "note",
+            Op::Notice(_) => "notice",
+        }
+    }
+
+    /// When it was decided, in microseconds since 1970 UTC; 0 for a batch and a notice, whose parts and neighbours say.
+    #[must_use]
+    pub fn time_us(&self) -> u64 {
+        match self {
+            Op::Put(put) => put.created_us,
+            Op::Delete(delete) => delete.deleted_us,
+            Op::Expire(expire) => expire.removed_us,
+            Op::Update(update) => update.updated_us,
+            Op::Touch(touch) => touch.touched_us,
+            Op::Remove(remove) => remove.removed_us,
+            Op::Change(change) => change.changed_us,
+            Op::HideTag(hide) => hide.hidden_us,
+            Op::Note(note) => note.noted_us,
+            Op::Batch(_) | Op::Notice(_) => 0,
         }
     }
 
@@ -209,6 +230,7 @@ pub fn encoded_bytes_max(op: &Op<'_>) -> usize {
         Op::Batch(batch) => batch.body.len(),
         Op::HideTag(hide) => hide.tag.len() + hide.details.len(),
         Op::Note(note) => note.what.len() + note.namespace.len() + note.details.len(),
+        Op::Notice(notice) => notice.old.len() + notice.new.len() + notice.details.len(),
     };
     RECORD_OVERHEAD_BYTES + payload
 }
@@ -228,6 +250,7 @@ pub fn encode_into(origin: u32, op: &Op<'_>, out: &mut Vec<u8>) {
         Op::Batch(batch) => archive(batch, out, KIND_BATCH),
         Op::HideTag(hide) => archive(hide, out, KIND_HIDE_TAG),
         Op::Note(note) => archive(note, out, KIND_NOTE),
+        Op::Notice(notice) => archive(notice, out, KIND_NOTICE),
     };
     let bytes =
         u32::try_from(out.len() - start - RECORD_HEAD_BYTES).expect("limits keep an operation below 4 GiB");
@@ -362,6 +385,8 @@ mod tests {
         each("batch", &Op::Batch(Batch { body: &body, count: 2 }));
         each("hide-tag", &Op::HideTag(HideTag { tag: b"red", details: b"{}", hidden_us: 9 }));
         each("note", &Op::Note(Note { what: b"clear", namespace: b"ns", details: b"{}", noted_us: 9 }));
+        let flags = Notice::OLD_KNOWN | Notice::NEW_KNOWN;
+        each("notice", &Op::Notice(Notice { old: b"1", new: b"[2]", details: b"{}", flags }));
     }
 
     fn golden_path(name: &str) -> std::path::PathBuf {

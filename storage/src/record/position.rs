@@ -75,6 +75,40 @@ impl std::str::FromStr for Position {
     }
 }
 
+/// One event of the main log: `epoch:lsn:part`. Later is greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct EventId {
+    /// The record it is told by.
+    pub position: Position,
+    /// Which part of the record, counted from 0; above 0 only in a batch.
+    pub part: u16,
+}
+
+impl EventId {
+    /// The last event a record can tell.
+    #[must_use]
+    pub fn last_of(position: Position) -> EventId {
+        EventId { position, part: u16::MAX }
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.position, self.part)
+    }
+}
+
+impl std::str::FromStr for EventId {
+    type Err = NotAPosition;
+
+    fn from_str(text: &str) -> Result<EventId, NotAPosition> {
+        let (position, part) = text.rsplit_once(':').ok_or(NotAPosition)?;
+        let plain = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        let part = part.parse().ok().filter(|_| plain).ok_or(NotAPosition)?;
+        Ok(EventId { position: position.parse()?, part })
+    }
+}
+
 /// Number of a log segment, ascending and never reused, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SegmentId(pub u64);
@@ -95,6 +129,11 @@ mod tests {
         assert_eq!(position(3, 17).to_string(), "3:17");
         assert_eq!("3:17".parse(), Ok(position(3, 17)));
         assert!(position(2, 1) > position(1, 500));
+        let event = EventId { position: position(3, 17), part: 2 };
+        assert_eq!(("3:17:2".parse(), event.to_string()), (Ok(event), "3:17:2".to_owned()));
+        for wrong in ["3:17", "3:17:", "3:17:+1", "3:17:70000", "3:17:1:1"] {
+            assert_eq!(wrong.parse::<EventId>(), Err(NotAPosition), "{wrong:?}");
+        }
         for wrong in ["", "3", "3:", ":17", "3:+1", "3:-1", "3:1:1", "3: 1", "3:99999999999999999999"] {
             assert_eq!(wrong.parse::<Position>(), Err(NotAPosition), "{wrong:?}");
         }

@@ -82,7 +82,7 @@ pub fn apply_at<V: View>(place: Place, op: &Op<'_>, view: &mut V) -> Result<(), 
         Op::Remove(remove) => register::remove(place.lsn, remove.key, remove.removed_us, view),
         Op::Change(change) => structure::change(place, change, view)?,
         Op::HideTag(hide) => view.hide_tag(hide.tag, place.lsn),
-        Op::Note(_) | Op::Batch(_) => {}
+        Op::Note(_) | Op::Notice(_) | Op::Batch(_) => {}
     }
     Ok(())
 }

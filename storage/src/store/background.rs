@@ -1,4 +1,4 @@
-//! The store's threads: the sync timer, the checkpointer, the housekeeper.
+//! The store's threads: the sync timer, the checkpointer, the housekeeper, the scrubber.
 //!
 //! They only drive the state machine; everything they do, a simulation does through `Store::step`.
 
@@ -10,11 +10,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use super::Shared;
+use crate::limits::SCRUB_STEP_US;
 
 /// How often the checkpointer looks while something is dirty.
 const CHECKPOINT_POLL: Duration = Duration::from_millis(20);
 /// How often the housekeeper looks.
 const HOUSEKEEPING_POLL: Duration = Duration::from_millis(20);
+/// How often the scrubber looks whether a pass is due.
+const SCRUB_POLL: Duration = Duration::from_secs(1);
 /// Longest pause after a failed checkpoint.
 const BACK_OFF_MAX: Duration = Duration::from_secs(5);
 
@@ -43,6 +46,7 @@ impl Threads {
             spawn("mpreg-sync", sync_loop),
             spawn("mpreg-checkpoint", checkpoint_loop),
             spawn("mpreg-house", housekeeping_loop),
+            spawn("mpreg-scrub", scrub_loop),
         ];
         Threads { stopping, shared: Arc::downgrade(shared), handles: Mutex::new(handles) }
     }
@@ -124,5 +128,13 @@ fn housekeeping_loop(shared: &Shared, stopping: &AtomicBool) {
         // What fails here is tried again: space may come back.
         let _ = shared.step_housekeeping();
         std::thread::park_timeout(HOUSEKEEPING_POLL);
+    }
+}
+
+fn scrub_loop(shared: &Shared, stopping: &AtomicBool) {
+    while !stopping.load(Ordering::Acquire) {
+        // What fails here is tried again, and told by whoever needs the same bytes.
+        let under_way = shared.step_scrub().unwrap_or(false);
+        std::thread::park_timeout(if under_way { Duration::from_micros(SCRUB_STEP_US) } else { SCRUB_POLL });
     }
 }

@@ -192,8 +192,8 @@ fn only_done(batched: Batched) -> BatchDone {
 }
 
 /// What can be said of an operation without looking at the state.
-fn check(operation: &Operation<'_>) -> Result<(), Error> {
-    if let Operation::Put { value, extras, .. } = *operation {
+pub(super) fn check(operation: &Operation<'_>) -> Result<(), Error> {
+    if let Operation::Put { value, extras, .. } = *operation.unwrapped().0 {
         json::validate(value)?;
         bounded("value", value, VALUE_BYTES_MAX)?;
         bounded("extras", extras, EXTRAS_BYTES_MAX)?;

@@ -22,6 +22,7 @@ mod background;
 mod batch;
 mod directory;
 mod error;
+mod events;
 mod feed;
 mod flight;
 mod known;
@@ -32,6 +33,7 @@ mod plan;
 mod read;
 mod removal;
 mod scan;
+mod scrub;
 mod stats;
 mod structures;
 mod submit;
@@ -39,6 +41,7 @@ mod sweep;
 mod tags;
 mod topics;
 mod volatile;
+mod witness;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -48,15 +51,18 @@ use parking_lot::Mutex;
 pub use batch::{BatchDone, BatchError, Batched, Judge, Once};
 pub use directory::{FORMAT_VERSION, FORMAT_VERSION_MIN};
 pub use error::Error;
+pub use events::{Event, EventKind, EventStep, EventValue, Events, EventsFrom};
 pub use feed::{Feed, FeedFrame};
 pub use operation::{Creation, Done, NewVersion, Operation, Outcome, Update, Verdict};
 pub use options::{Level, Options};
 pub use read::Read;
 pub use removal::Removed;
 pub use scan::{Page, Row, Snapshot};
+pub use scrub::Scrubbed;
 pub use stats::Stats;
 pub use structures::Found;
 pub use submit::Ticket;
+pub use witness::{Witness, Witnessed};
 
 use crate::record::Lsn;
 use crate::topics::Topics;
@@ -66,11 +72,18 @@ use crate::write::recovery::{Recovered, recover};
 use background::Threads;
 use directory::Directory;
 use flight::Flights;
+use scrub::Scrubber;
 use sweep::Sweeper;
 use tags::Reclaimer;
 
 /// Rows the negative filter looks at per step of housekeeping.
 const FILTER_ROWS_PER_STEP: usize = 100_000;
+
+/// What a dirty entry costs beside its own bytes: its handle on the dirty list, and in a checkpoint its place in
+/// the order of keys and among the last versions.
+const CHECKPOINT_BYTES_PER_ENTRY: u64 = 56;
+/// Bytes of the smallest entry, to tell a number of entries from their bytes.
+const ENTRY_BYTES_MIN: u64 = 64;
 
 /// A handle on an open store; clones share it. The last one dropped stops the threads without a
 /// checkpoint: call [`Store::close`] for a clean stop.
@@ -92,10 +105,13 @@ struct Shared {
     flights: Flights,
     sweeper: Mutex<Sweeper>,
     reclaimer: Mutex<Reclaimer>,
+    scrubber: Mutex<Scrubber>,
     /// Free space is below its minimum: puts are refused.
     full: AtomicBool,
     /// What went wrong in the background and is tried again.
     trouble: Mutex<Option<String>>,
+    /// What the scrubber found.
+    damage: Mutex<Option<String>>,
 }
 
 impl Store {
@@ -123,8 +139,10 @@ impl Store {
             flights: Flights::new(),
             sweeper: Mutex::new(Sweeper::default()),
             reclaimer: Mutex::new(Reclaimer::default()),
+            scrubber: Mutex::new(Scrubber::new(machine.clock.monotonic_us(), options.scrub_interval_us)),
             full: AtomicBool::new(false),
             trouble: Mutex::new(None),
+            damage: Mutex::new(None),
             options,
         });
         shared.check_space();
@@ -148,6 +166,12 @@ impl Store {
     #[must_use]
     pub fn now_us(&self) -> u64 {
         self.shared.pipeline.now_us()
+    }
+
+    /// Last position given to a record, handed to the OS or not. Cost: one lock.
+    #[must_use]
+    pub fn staged(&self) -> Lsn {
+        self.shared.pipeline.inner.lock().core.staged()
     }
 
     /// Last position handed to the OS.
@@ -184,10 +208,13 @@ impl Store {
         Ok(self.shared.pipeline.run_checkpoint()?)
     }
 
-    /// What an operator should know although nothing is lost: the disk is nearly full, or a checkpoint
-    /// failed and is tried again. `None` when all is well.
+    /// What an operator should know although the store goes on: stored data was found damaged, a checkpoint failed
+    /// and is tried again, or the disk is nearly full. `None` when all is well.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
+        if let Some(damage) = self.shared.damage.lock().clone() {
+            return Some(damage);
+        }
         if let Some(trouble) = self.shared.trouble.lock().clone() {
             return Some(trouble);
         }
@@ -223,14 +250,15 @@ impl Store {
     }
 
     /// What the threads do, once: sync what is unsynced, checkpoint when due, sweep, prepare the next
-    /// segment. For simulations and for embedders that run no threads.
+    /// segment, scrub when due. For simulations and for embedders that run no threads.
     pub fn step(&self) -> Result<(), Error> {
         self.shared.step_sync()?;
         self.shared.step_checkpoint()?;
         if let Some(topics) = self.topics() {
             topics.step()?;
         }
-        self.shared.step_housekeeping()
+        self.shared.step_housekeeping()?;
+        self.shared.step_scrub().map(drop)
     }
 }
 
@@ -301,11 +329,30 @@ impl Shared {
         Ok(())
     }
 
+    /// Counts what the store holds beside its entries against their bound, so that the limit is one for all.
+    fn count_memory(&self) {
+        let pipeline = &self.pipeline;
+        // While one runs its entries become clean one by one, and the rest would look replaced.
+        let Some(_no_checkpoint) = pipeline.checkpointer.try_lock() else { return };
+        let dirty_bytes = pipeline.inner.lock().core.dirty_bytes();
+        let held = pipeline.memory.stats();
+        // Versions that were replaced before a checkpoint took them are in no table, only on the dirty list.
+        let replaced_bytes = dirty_bytes.saturating_sub(held.dirty_bytes);
+        let handles_bytes =
+            (held.dirty_entries + replaced_bytes / ENTRY_BYTES_MIN) * CHECKPOINT_BYTES_PER_ENTRY;
+        let table_bytes = self.options.table_cache() as u64 + pipeline.table.filter_bytes();
+        pipeline.memory.reserve(replaced_bytes + handles_bytes + table_bytes);
+    }
+
     fn step_housekeeping(&self) -> Result<(), Error> {
         self.check_space();
+        self.count_memory();
         // Relaxed: as in `refuse_when_full`.
         if self.full.load(Ordering::Relaxed) {
             self.pipeline.set_prepares(0);
+            // Whoever follows the log must do with less when writers have none.
+            let before = self.pipeline.positions().checkpoint_before;
+            self.pipeline.log.retire(before)?;
             self.pipeline.log.release_spares()?;
         } else {
             self.prepare()?;

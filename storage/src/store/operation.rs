@@ -1,5 +1,6 @@
 //! What a caller wants done, and what became of it.
 
+use super::witness::Witness;
 use crate::memory::EntryRef;
 use crate::record::{Cause, EntryFields, Lsn};
 use crate::structure::{Answer, Command, Family};
@@ -96,6 +97,13 @@ pub enum Operation<'a> {
         /// What a key that is absent gets its structure with; `None`: it stays absent.
         create: Option<Creation<'a>>,
     },
+    /// Any other, seen by somebody.
+    Witnessed {
+        /// What to do; not another one of this kind.
+        operation: &'a Operation<'a>,
+        /// Who sees what that changes.
+        witness: &'a dyn Witness,
+    },
 }
 
 /// How the entry of a new structure is made.
@@ -108,6 +116,14 @@ pub struct Creation<'a> {
 }
 
 impl<'a> Operation<'a> {
+    /// The operation itself, and who sees it.
+    pub(super) fn unwrapped(&self) -> (&Operation<'a>, Option<&'a dyn Witness>) {
+        match self {
+            Operation::Witnessed { operation, witness } => (operation, Some(*witness)),
+            other => (other, None),
+        }
+    }
+
     /// The key it acts on.
     #[must_use]
     pub fn key(&self) -> &'a [u8] {
@@ -117,6 +133,7 @@ impl<'a> Operation<'a> {
             | Operation::Remove { key, .. }
             | Operation::Update { key, .. }
             | Operation::Structure { key, .. } => key,
+            Operation::Witnessed { operation, .. } => operation.key(),
         }
     }
 }
@@ -129,6 +146,7 @@ impl std::fmt::Debug for Operation<'_> {
             Operation::Remove { .. } => "Remove",
             Operation::Update { .. } => "Update",
             Operation::Structure { .. } => "Structure",
+            Operation::Witnessed { .. } => "Witnessed",
         };
         f.debug_tuple(name).field(&self.key().escape_ascii().to_string()).finish()
     }

@@ -39,8 +39,15 @@ pub(super) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// Plans one operation and emits its records.
+    /// Plans one operation and emits its records. What is witnessed must be in a batch.
     pub(super) fn plan(&mut self, operation: &Operation<'_>) -> Result<Done, Error> {
+        match operation.unwrapped() {
+            (operation, None) if !self.shared.options.event_values => self.plan_plain(operation),
+            (operation, witness) => self.plan_witnessed(operation, witness),
+        }
+    }
+
+    pub(super) fn plan_plain(&mut self, operation: &Operation<'_>) -> Result<Done, Error> {
         match *operation {
             Operation::Put { key, value, ttl_us, extras } => self.put(key, value, ttl_us, extras),
             Operation::Delete { key } => self.remove(key, Cause::Plain),
@@ -49,6 +56,7 @@ impl Planner<'_> {
             Operation::Structure { key, family, command, create } => {
                 self.structure(key, family, &command, create)
             }
+            Operation::Witnessed { .. } => Err(Error::GivenUp),
         }
     }
 
@@ -194,6 +202,7 @@ impl Planner<'_> {
         let next = self.inner.core.positions().next;
         match overlay.count {
             0 => Ok(next.prev()),
+            1 if let Some(Ok(only)) = op::Records::new(&overlay.body).next() => self.emit(&only.op),
             _ => self.emit(&Op::Batch(Batch { body: &overlay.body, count: overlay.count })),
         }
     }
@@ -232,6 +241,9 @@ pub(super) fn log_bytes(shared: &Shared, operation: &Operation<'_>) -> usize {
     let payload = match operation {
         Operation::Put { value, extras, .. } => value.len() + extras.len(),
         Operation::Delete { .. } | Operation::Remove { .. } => 0,
+        Operation::Witnessed { operation, .. } => {
+            log_bytes(shared, operation) + 2 * there(operation.key()) + op::RECORD_OVERHEAD_BYTES
+        }
         Operation::Update { key, update } => there(key) + update.grows_by(),
         // A value that becomes a structure is logged whole, each element with its length.
         Operation::Structure { key, command, create, .. } => {

@@ -7,7 +7,7 @@ use super::known::Known;
 use super::operation::{Creation, Done, Operation};
 use super::plan::{Planner, bounded};
 use super::{Shared, Store};
-use crate::limits::{EXTRAS_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::limits::{EVENT_VALUE_BYTES_MAX, EXTRAS_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::memory::EntryRef;
 use crate::record::op::Change;
 use crate::record::{Lsn, Op};
@@ -168,7 +168,11 @@ impl Planner<'_> {
     }
 
     /// Shows a structure as the operations before this one leave it.
-    fn look<R>(&self, id: u64, look: impl FnOnce(&Structure) -> Result<R, Error>) -> Result<R, Error> {
+    pub(super) fn look<R>(
+        &self,
+        id: u64,
+        look: impl FnOnce(&Structure) -> Result<R, Error>,
+    ) -> Result<R, Error> {
         if let Some(structure) = self.overlay.as_ref().and_then(|overlay| overlay.structures.get(&id)) {
             return look(structure);
         }
@@ -273,7 +277,12 @@ impl Store {
 
     /// Brings into memory what an operation on a structure will touch. Blocks.
     pub(super) fn warm(&self, operation: &Operation<'_>) -> Result<(), Error> {
+        let (operation, witness) = operation.unwrapped();
         let Found::Structure(_, structure) = self.find(operation.key())? else { return Ok(()) };
+        let witnessed = witness.is_some() || self.shared.options.event_values;
+        if witnessed && structure.bytes() <= EVENT_VALUE_BYTES_MAX as u64 {
+            return self.warm_whole(operation.key());
+        }
         let source = self.cells(structure.id());
         let warmed = match operation {
             Operation::Structure { family, command, .. } if *family == structure.family() => {

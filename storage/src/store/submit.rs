@@ -5,11 +5,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::Store;
+use super::batch::check;
 use super::error::Error;
 use super::known::FromTable;
 use super::operation::{Done, Operation, Outcome};
 use super::options::Level;
-use super::plan::{Planner, bounded, log_bytes};
+use super::plan::{Overlay, Planner, bounded, log_bytes};
+use super::witness::Nobody;
 use crate::limits::{EXTRAS_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::record::op::{Put, encoded_bytes_max};
 use crate::record::{Lsn, Op};
@@ -38,7 +40,11 @@ impl Store {
             }
             Operation::Delete { .. } | Operation::Remove { .. } => false,
             Operation::Update { .. } | Operation::Structure { .. } => true,
+            Operation::Witnessed { .. } => return self.stage_witnessed(operation, told),
         };
+        if self.shared.options.event_values {
+            return self.stage_witnessed(operation, told);
+        }
         let bytes = log_bytes(&self.shared, operation);
         if grows {
             self.shared.refuse_when_full(bytes as u64)?;
@@ -46,7 +52,27 @@ impl Store {
         let (mut inner, now) = self.shared.pipeline.admit(bytes)?;
         let mut planner =
             Planner { shared: &self.shared, inner: &mut inner, now, from_table: told, overlay: None };
-        planner.plan(operation)
+        planner.plan_plain(operation)
+    }
+
+    /// Stages an operation as a batch of itself and a notice of it.
+    #[cold]
+    fn stage_witnessed(&self, operation: &Operation<'_>, told: &[FromTable]) -> Result<Done, Error> {
+        let (plain, witness) = operation.unwrapped();
+        check(plain)?;
+        let there = Operation::Witnessed { operation: plain, witness: witness.unwrap_or(&Nobody) };
+        let bytes = log_bytes(&self.shared, &there);
+        if !matches!(plain, Operation::Delete { .. } | Operation::Remove { .. }) {
+            self.shared.refuse_when_full(bytes as u64)?;
+        }
+        let (mut inner, now) = self.shared.pipeline.admit(bytes)?;
+        let overlay = Some(Overlay::default());
+        let mut planner = Planner { shared: &self.shared, inner: &mut inner, now, from_table: told, overlay };
+        let done = planner.plan(operation)?;
+        if done.outcome.changed {
+            planner.commit()?;
+        }
+        Ok(done)
     }
 
     /// [`Store::stage`] of a put whose value is known to be JSON text within the limits, because the
@@ -60,6 +86,9 @@ impl Store {
     ) -> Result<Outcome, Error> {
         bounded("value", value, VALUE_BYTES_MAX)?;
         bounded("extras", extras, EXTRAS_BYTES_MAX)?;
+        if self.shared.options.event_values {
+            return Ok(self.stage(&Operation::Put { key, value, ttl_us, extras })?.outcome);
+        }
         let pipeline = &self.shared.pipeline;
         let mut op = Put { key, value, extras, created_us: 0, expires_us: 0 };
         self.shared.refuse_when_full(encoded_bytes_max(&Op::Put(op)) as u64)?;

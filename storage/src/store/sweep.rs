@@ -6,8 +6,9 @@
 
 use super::Shared;
 use super::error::Error;
-use crate::record::Op;
-use crate::record::op::{Expire, RECORD_HEAD_BYTES};
+use crate::limits::EVENT_VALUE_BYTES_MAX;
+use crate::record::op::{self, Batch, Expire, Notice, RECORD_OVERHEAD_BYTES};
+use crate::record::{EntryFields, EntryKind, Op};
 
 /// Candidates per step.
 const CANDIDATES_MAX: usize = 512;
@@ -51,17 +52,39 @@ impl Shared {
         let pipeline = &self.pipeline;
         let token = pipeline.memory.fill_token(key);
         let current = match pipeline.memory.peek(key) {
-            Some(entry) => Some((entry.kind(), entry.expires_us())),
-            None => pipeline.table.read(key, |fields| (fields.kind, fields.expires_us))?,
+            Some(entry) => Some((entry.kind(), entry.expires_us(), self.kept(&entry.fields()))),
+            None => {
+                pipeline.table.read(key, |fields| (fields.kind, fields.expires_us, self.kept(&fields)))?
+            }
         };
-        if !current.is_some_and(|(kind, expires)| kind.is_stored() && expires == expires_us) {
+        let Some((_, _, old)) =
+            current.filter(|(kind, expires, _)| kind.is_stored() && *expires == expires_us)
+        else {
             return Ok(());
-        }
-        let (mut inner, now) = pipeline.admit(RECORD_HEAD_BYTES + 40 + key.len())?;
+        };
+        let old_bytes = old.as_ref().map_or(0, |old| old.len() + 2 * RECORD_OVERHEAD_BYTES);
+        let (mut inner, now) = pipeline.admit(RECORD_OVERHEAD_BYTES + key.len() + old_bytes)?;
         if pipeline.memory.unchanged(token, key) && now.time_us > expires_us {
-            let expire = Expire { key, expires_us, removed_us: now.time_us };
-            pipeline.stage(&mut inner, now, &Op::Expire(expire));
+            let expire = Op::Expire(Expire { key, expires_us, removed_us: now.time_us });
+            match old {
+                None => pipeline.stage(&mut inner, now, &expire),
+                Some(old) => {
+                    let flags = if old.is_empty() { Notice::TOO_LARGE } else { Notice::OLD_KNOWN };
+                    let notice = Op::Notice(Notice { old: &old, new: b"", details: b"", flags });
+                    let mut body = Vec::new();
+                    op::encode_into(0, &expire, &mut body);
+                    op::encode_into(0, &notice, &mut body);
+                    pipeline.stage(&mut inner, now, &Op::Batch(Batch { body: &body, count: 2 }))
+                }
+            };
         }
         Ok(())
+    }
+
+    /// The value of an entry where it is to be kept with its removal; nothing of it where it is too long, or a
+    /// structure, whose members may be anywhere.
+    fn kept(&self, fields: &EntryFields<'_>) -> Option<Vec<u8>> {
+        let fits = fields.kind == EntryKind::Value && fields.value.len() <= EVENT_VALUE_BYTES_MAX;
+        self.options.event_values.then(|| if fits { fields.value.to_vec() } else { Vec::new() })
     }
 }

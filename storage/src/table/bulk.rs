@@ -118,7 +118,7 @@ impl<'a, 'txn> Merge<'a, 'txn> {
             None => self.marks.replace(key, None, Some(fields)),
             Some(old) => {
                 self.counters.forget(key, old.value())?;
-                self.marks.replace(key, Some(&row::decode(key, old.value())?), Some(fields));
+                self.marks.replace(key, replaced(key, old.value())?.as_ref(), Some(fields));
             }
         }
         count_put(&mut self.summary, key, &self.row);
@@ -130,7 +130,7 @@ impl<'a, 'txn> Merge<'a, 'txn> {
         let old = self.table.remove(key).map_err(during("remove an entry"))?;
         let Some(old) = old else { return Ok(()) };
         self.counters.forget(key, old.value())?;
-        self.marks.replace(key, Some(&row::decode(key, old.value())?), None);
+        self.marks.replace(key, replaced(key, old.value())?.as_ref(), None);
         self.summary.removes += 1;
         Ok(())
     }
@@ -170,6 +170,16 @@ impl Counters {
             Error::corrupt("meta row counters", what)
         })?;
         Ok(())
+    }
+}
+
+/// A row that is about to go. A damaged one cannot say what it was, and must not keep the checkpoint from replacing it:
+/// its marks, if it had any, stay behind, and those who go by marks pass over what no entry confirms.
+fn replaced<'a>(key: &[u8], row: &'a [u8]) -> Result<Option<EntryFields<'a>>, Error> {
+    match row::decode(key, row) {
+        Ok(fields) => Ok(Some(fields)),
+        Err(Error::Corrupt { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

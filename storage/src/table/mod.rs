@@ -305,6 +305,12 @@ impl Table {
         Ok(())
     }
 
+    /// Memory of the negative filter, the one being built included.
+    #[must_use]
+    pub fn filter_bytes(&self) -> u64 {
+        self.negative.bytes() as u64
+    }
+
     /// The figures. Cheap enough for a metrics scrape.
     pub fn stats(&self) -> Result<Stats, Error> {
         let snapshot = self.snapshot();

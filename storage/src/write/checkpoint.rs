@@ -67,7 +67,7 @@ impl Pipeline {
         drop((forgotten, cut));
         let rows = folded?;
         let took_us = self.clock.monotonic_us().saturating_sub(began_us);
-        let segments_retired = self.log.retire(before)?;
+        let segments_retired = self.retire(before)?;
         Ok(Some(Folded { through: action.through, rows, took_us, segments_retired }))
     }
 

@@ -13,9 +13,11 @@ pub mod journal;
 pub mod marks;
 pub mod pipeline;
 pub mod recovery;
+mod retention;
 pub(crate) mod structures;
 mod view;
 pub mod waiters;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -23,3 +25,5 @@ mod tests;
 pub use durable::{Durable, Room};
 pub use error::Error;
 pub use pipeline::Pipeline;
+pub use retention::Keep;
+pub use watch::Grown;

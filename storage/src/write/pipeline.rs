@@ -20,6 +20,7 @@ use super::core::{Positions, Refusal, WriteCore};
 use super::dirty::Dirty;
 use super::error::Error;
 use super::marks::Hidden;
+use super::retention::{Keep, Retention};
 use super::view::StateView;
 use super::waiters::{Sleeper, Waiters};
 use crate::disk::Clock;
@@ -44,6 +45,8 @@ pub(crate) struct Inner {
     pub(crate) waiters: Waiters,
     /// Waiting for room.
     pub(crate) crowded: Waiters,
+    /// Following the log: woken by every sync.
+    pub(crate) watchers: Waiters,
     /// Someone hands over and syncs for everybody.
     pub(crate) leading: bool,
     /// The sync thread sleeps without a time-out and must be told of the first unsynced byte.
@@ -76,6 +79,7 @@ pub struct Pipeline {
     /// stalls then stalls the housekeeper, and writers are told busy instead of hanging with it.
     prepares_bytes: AtomicU64,
     pub(crate) sync_wanted: Condvar,
+    retention: Retention,
 }
 
 /// The moment a write was admitted.
@@ -102,13 +106,16 @@ impl Pipeline {
         clock: Arc<dyn Clock>,
         core: WriteCore,
         dirty: Dirty,
+        keep: Keep,
     ) -> Pipeline {
         let Positions { written, durable, checkpoint, .. } = core.positions();
+        let retention = Retention::new(keep, written, clock.wall_us());
         let inner = Inner {
             core,
             dirty,
             waiters: Waiters::default(),
             crowded: Waiters::default(),
+            watchers: Waiters::default(),
             leading: false,
             sync_thread_idle: false,
             poison_cause: String::new(),
@@ -133,6 +140,7 @@ impl Pipeline {
             sync_thread: AtomicU64::new(0),
             prepares_bytes: AtomicU64::new(0),
             sync_wanted: Condvar::new(),
+            retention,
         }
     }
 
@@ -154,6 +162,12 @@ impl Pipeline {
         Lsn(self.checkpoint.load(Ordering::Acquire))
     }
 
+    /// Retires segments of the log through `through`, as far as nobody may still want to read them. Returns how many.
+    pub(crate) fn retire(&self, through: Lsn) -> Result<usize, crate::log::Error> {
+        let old = self.retention.pass(self.written(), self.clock.wall_us());
+        self.log.retire_beyond(through, old, self.retention.bytes_max())
+    }
+
     pub(crate) fn set_checkpoint(&self, lsn: Lsn) {
         self.checkpoint.store(lsn.0, Ordering::Release);
     }
@@ -169,6 +183,13 @@ impl Pipeline {
         // Relaxed: a reader that misses the newest value sees at worst an expired entry a moment
         // longer, as if it had read earlier.
         self.clock.wall_us().max(self.time_us.load(Ordering::Relaxed))
+    }
+
+    /// [`Pipeline::now_us`] by the coarse clock, for a reader that asks for each single key.
+    #[must_use]
+    pub fn coarse_now_us(&self) -> u64 {
+        // Relaxed: as in `now_us`.
+        self.clock.coarse_wall_us().max(self.time_us.load(Ordering::Relaxed))
     }
 
     /// Takes the core lock with time moved on; `Err` when a write cannot be staged now. `bytes`: what
@@ -284,6 +305,7 @@ impl Pipeline {
         }
         let mut sleepers = inner.waiters.take_all();
         sleepers.append(&mut inner.crowded.take_all());
+        sleepers.append(&mut inner.watchers.take_all());
         drop(inner);
         sleepers.into_iter().for_each(Sleeper::wake);
         Error::UnknownOutcome { cause: cause.to_owned() }
@@ -305,12 +327,7 @@ impl Pipeline {
                 std::thread::park();
             } else {
                 inner.leading = true;
-                let company = !inner.waiters.is_empty();
                 drop(inner);
-                if company {
-                    // Those the last sync woke are about to stage their next records: let them get in.
-                    std::thread::yield_now();
-                }
                 self.lead()?;
             }
         }
@@ -344,6 +361,7 @@ impl Pipeline {
         let durable = self.durable_lsn();
         let mut sleepers = inner.waiters.take_through(durable);
         sleepers.append(&mut inner.crowded.take_all());
+        sleepers.append(&mut inner.watchers.take_all());
         drop(inner);
         sleepers.into_iter().for_each(Sleeper::wake);
         Ok(())

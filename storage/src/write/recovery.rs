@@ -8,6 +8,7 @@ use super::dirty::Dirty;
 use super::error::Error;
 use super::marks::Hidden;
 use super::pipeline::{Pipeline, State};
+use super::retention::Keep;
 use super::view::StateView;
 use crate::disk::{Clock, Disk, Rng};
 use crate::log::{self, Log};
@@ -41,6 +42,8 @@ pub struct Parts {
     pub table: table::Options,
     /// Of the log.
     pub log: log::Options,
+    /// How long the log is kept beyond the checkpoint.
+    pub keep: Keep,
 }
 
 /// What a start found.
@@ -106,7 +109,7 @@ pub fn recover(machine: &Machine, dir: &Path, parts: &Parts) -> Result<(Pipeline
         log: opened,
         took_us: machine.clock.monotonic_us().saturating_sub(began_us),
     };
-    let pipeline = Pipeline::new(state, log, Arc::clone(&machine.clock), core, dirty);
+    let pipeline = Pipeline::new(state, log, Arc::clone(&machine.clock), core, dirty, parts.keep);
     pipeline.seed_time(start.time_us);
     Ok((pipeline, recovered))
 }

@@ -98,7 +98,7 @@ pub fn options(disk: &SimDisk, clock: &Arc<SimClock>, seed: u64) -> Options {
     // Full segments and frames with a file of their own happen, too.
     options.segment_bytes = (8 << 10) << (seed % 3);
     options.memory_bytes = 1 << 20;
-    options.table_cache_bytes = 1 << 20;
+    options.table_cache_bytes = Some(1 << 20);
     options.checkpoint_bytes = Some(64 << 10);
     options.free_bytes_min = Some(0);
     // Both ways to start: L2 verified page by page, and trusted as a large one is.

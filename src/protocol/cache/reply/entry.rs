@@ -77,13 +77,7 @@ pub(in crate::protocol::cache) fn write_ttl(out: &mut Vec<u8>, ttl_us: Option<u6
 
 /// Appends a key object; `tags` is a JSON array.
 #[inline]
-pub(in crate::protocol::cache) fn write_key(
-    out: &mut Vec<u8>,
-    namespace: &str,
-    identifier: &str,
-    version: &str,
-    tags: &str,
-) {
+pub(crate) fn write_key(out: &mut Vec<u8>, namespace: &str, identifier: &str, version: &str, tags: &str) {
     out.extend_from_slice(br#"{"namespace":""#);
     write::escaped(out, namespace);
     out.extend_from_slice(br#"","identifier":""#);

@@ -29,7 +29,8 @@ use super::{Code, Level};
 pub use atomic::AtomicResult;
 pub use batch::BatchResult;
 pub use entry::EntryReply;
-pub(super) use entry::{write_key, write_ttl};
+pub(crate) use entry::write_key;
+pub(super) use entry::write_ttl;
 pub use namespace::{
     BackupResult, Breakdown, KeyList, KeyReply, Largest, NameList, NamespaceDetail, NamespaceHead,
     NamespaceResult, NamespaceStatistics,

@@ -29,6 +29,23 @@ fn clean_bytes_stay_within_the_bound() {
 }
 
 #[test]
+fn what_others_hold_counts_against_the_bound() {
+    let memory = Memory::new(&Options { bytes_max: 100_000, shards: 4, ..Options::default() });
+    let fill_up = || (0..2_000).for_each(|number| _ = fill(&memory, number, b"value"));
+    fill_up();
+    assert!(memory.stats().bytes > 90_000);
+    memory.reserve(30_000);
+    assert!(memory.stats().bytes <= 70_000, "clean entries give way at once");
+    fill_up();
+    assert!((60_000..=70_000).contains(&memory.stats().bytes));
+    memory.reserve(u64::MAX);
+    assert!((40_000..=50_000).contains(&memory.stats().bytes), "never more than half");
+    memory.reserve(0);
+    fill_up();
+    assert!(memory.stats().bytes > 90_000);
+}
+
+#[test]
 fn dirty_entries_are_never_evicted() {
     for policy in PolicyKind::ALL {
         let memory = Memory::new(&Options { bytes_max: 20_000, shards: 4, policy, ..Options::default() });

@@ -5,13 +5,13 @@ use rkyv::rancor;
 
 use super::{
     ArchivedDelete, ArchivedExpire, ArchivedPut, Delete, Error, Expire, KIND_BATCH, KIND_CHANGE, KIND_DELETE,
-    KIND_EXPIRE, KIND_HIDE_TAG, KIND_NOTE, KIND_PUT, KIND_REMOVE, KIND_TOUCH, KIND_UPDATE, LAYOUT, Op, Put,
-    Records,
+    KIND_EXPIRE, KIND_HIDE_TAG, KIND_NOTE, KIND_NOTICE, KIND_PUT, KIND_REMOVE, KIND_TOUCH, KIND_UPDATE,
+    LAYOUT, Op, Put, Records,
 };
-use crate::limits::BATCH_OPS_MAX;
+use crate::limits::BATCH_PARTS_MAX;
 use crate::record::change::{
-    ArchivedBatch, ArchivedChange, ArchivedHideTag, ArchivedNote, ArchivedRemove, ArchivedTouch,
-    ArchivedUpdate, Batch, Cause, Change, HideTag, Note, Remove, Touch, Update,
+    ArchivedBatch, ArchivedChange, ArchivedHideTag, ArchivedNote, ArchivedNotice, ArchivedRemove,
+    ArchivedTouch, ArchivedUpdate, Batch, Cause, Change, HideTag, Note, Notice, Remove, Touch, Update,
 };
 
 /// The operation of a record whose head names this kind and our layout.
@@ -27,6 +27,7 @@ pub(super) fn op(kind: u8, archived: &[u8], offset: usize) -> Result<Op<'_>, Err
         KIND_BATCH => Op::Batch(batch(archived, offset)?),
         KIND_HIDE_TAG => Op::HideTag(hide_tag(archived, offset)?),
         KIND_NOTE => Op::Note(note(archived, offset)?),
+        KIND_NOTICE => Op::Notice(notice(archived, offset)?),
         kind => return Err(Error::Unknown { offset, kind, layout: LAYOUT }),
     })
 }
@@ -112,7 +113,7 @@ fn batch(archived: &[u8], offset: usize) -> Result<Batch<'_>, Error> {
         record?;
         count += 1;
     }
-    if count != batch.count as usize || count > BATCH_OPS_MAX * 2 {
+    if count != batch.count as usize || count > BATCH_PARTS_MAX {
         return Err(damaged(offset, format!("a batch of {} holds {count} records", batch.count)));
     }
     Ok(batch)
@@ -130,6 +131,16 @@ fn note(archived: &[u8], offset: usize) -> Result<Note<'_>, Error> {
         namespace: note.namespace.get(),
         details: note.details.get(),
         noted_us: note.noted_us.to_native(),
+    })
+}
+
+fn notice(archived: &[u8], offset: usize) -> Result<Notice<'_>, Error> {
+    let notice = checked::<ArchivedNotice<'_>>(archived, offset)?;
+    Ok(Notice {
+        old: notice.old.get(),
+        new: notice.new.get(),
+        details: notice.details.get(),
+        flags: notice.flags,
     })
 }
 

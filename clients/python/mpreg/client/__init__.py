@@ -1,0 +1,1 @@
+"""Clients: calls, publish and subscribe, pools."""

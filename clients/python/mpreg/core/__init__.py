@@ -1,0 +1,1 @@
+"""The names of upstream's package, and what stands behind them."""

@@ -1,0 +1,1 @@
+"""See :mod:`mpreg.core.monitoring.unified_monitoring`."""
