@@ -231,15 +231,12 @@ async fn answer(client: &Client, u: &str, outcome: Result<Box<RawValue>, Failure
         Err(failure) => (None, Some(failure)),
     };
     let Ok(payload) = serde_json::to_vec(&Answer { role: "rpc-result", u, result, error }) else { return };
-    match client.post(payload).await {
-        Err(Error::TooLarge { bytes, bytes_max }) => {
-            let failure = Failure::new("BadResult", format!("{bytes} bytes, the limit is {bytes_max}"));
-            let answer = Answer { role: "rpc-result", u, result: None, error: Some(&failure) };
-            if let Ok(payload) = serde_json::to_vec(&answer) {
-                let _ = client.post(payload).await;
-            }
+    // A lost connection ends `serve`, too.
+    if let Err(Error::TooLarge { bytes, bytes_max }) = client.post(payload).await {
+        let failure = Failure::new("BadResult", format!("{bytes} bytes, the limit is {bytes_max}"));
+        let answer = Answer { role: "rpc-result", u, result: None, error: Some(&failure) };
+        if let Ok(payload) = serde_json::to_vec(&answer) {
+            let _ = client.post(payload).await;
         }
-        // A lost connection ends `serve`, too.
-        Ok(()) | Err(_) => {}
     }
 }
