@@ -49,7 +49,9 @@ impl Choice {
             })?,
         };
         let after = asked.after.as_ref().map(|key| encoded(&asked.namespace, key)).transpose()?;
-        Ok(Choice { prefix: namespace_prefix(&asked.namespace), after, glob, conditions })
+        // Keys are in order: what the pattern begins with bounds the walk.
+        let prefix = identifier_prefix(&asked.namespace, glob.literal_prefix());
+        Ok(Choice { prefix, after, glob, conditions })
     }
 
     /// Whether a name matches the pattern.
@@ -94,6 +96,19 @@ pub(super) fn namespace_prefix(namespace: &str) -> Vec<u8> {
             bytes[..bytes.len() - 2].to_vec()
         }
         Err(_) => vec![0xff],
+    }
+}
+
+/// What every key of a namespace begins with whose identifier begins with `text`.
+fn identifier_prefix(namespace: &str, text: &str) -> Vec<u8> {
+    match mpreg_storage::record::Key::new(namespace, text) {
+        Ok(key) => {
+            let bytes = key.as_bytes();
+            // A separator and the empty default version stand behind it.
+            bytes[..bytes.len() - 1].to_vec()
+        }
+        // No text, or one too long for any key.
+        Err(_) => namespace_prefix(namespace),
     }
 }
 
@@ -227,7 +242,7 @@ impl Desk<'_> {
             }
             true
         })?;
-        statistics.expired_pending = snapshot.expired_in(&choice.prefix)?;
+        statistics.expired_pending = snapshot.expired_in(&namespace_prefix(&asked.namespace))?;
         if statistics.entry_count > 0 {
             statistics.avg_computation_cost_ms = cost / statistics.entry_count as f64;
         }
