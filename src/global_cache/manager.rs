@@ -184,7 +184,8 @@ impl GlobalCacheManager {
             members.insert("key".to_owned(), key.to_json());
         }
         let text = json!(members).to_string();
-        let (out, seen) = match answer(&self.cache, &mut self.clerk(), &text, Patience::None)? {
+        let quick = answer(&self.cache, &mut self.clerk(), &text, Patience::None)?;
+        let (out, seen) = match quick {
             Some(answered) => answered,
             None => self.answer_blocking(text).await?,
         };
