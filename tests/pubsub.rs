@@ -389,6 +389,31 @@ async fn a_durable_subscription_resumes_from_any_connection() {
 }
 
 #[tokio::test]
+async fn an_offset_of_another_node_is_a_gap_and_all_that_is_kept() {
+    let (running, _dir) = start(|node| node).await;
+    for transport in TRANSPORTS {
+        let topic = format!("ahead.{transport}");
+        let mut peer = Peer::connect(&running, transport).await;
+        yes(&mut peer, &publish("1", &topic, json!(1))).await;
+        for offset in ["9:1", "1:99999"] {
+            let start = json!({"start": {"offset": offset}});
+            let ack = peer.call(&subscribe("ahead", &[&topic], start)).await;
+            let newest: u64 = ack["offset"].as_str().unwrap().split_once(':').unwrap().1.parse().unwrap();
+            assert!((1..100).contains(&newest), "{ack}");
+            let got = notifications(&mut peer, 2).await;
+            let gap = json!({"role": "pubsub-notification", "gap": {"from": null, "to": null}, "u": "gap_ahead",
+                             "subscription_id": "ahead"});
+            assert_eq!((&got[0], &got[1]["message"]["payload"]), (&gap, &json!(1)), "{offset}");
+        }
+        let mut got = yes(&mut peer, &publish("2", &topic, json!(2))).await;
+        while got.is_empty() {
+            got.push(peer.receive().await);
+        }
+        assert_eq!(payloads(&got), [json!(2)]);
+    }
+}
+
+#[tokio::test]
 async fn statistics_tell_of_the_backlog_and_of_who_lags() {
     let (running, _dir) = start(|node| node).await;
     let mut peer = Peer::connect(&running, "tcp").await;

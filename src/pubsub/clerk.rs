@@ -18,8 +18,8 @@ use super::subscription::{Beginning, State, Subscription};
 use crate::limits::SUBSCRIPTIONS_MAX;
 use crate::protocol::OperationIds;
 use crate::protocol::pubsub::{
-    Ack, Command, Commit, Level as Asked, Offset, Publish, Request, Start, Subscribe, message_id, write_ack,
-    write_refusal,
+    Ack, Command, Commit, Gap, Level as Asked, Offset, Publish, Request, Start, Subscribe, message_id,
+    write_ack, write_refusal,
 };
 use crate::session::{Reply, Step};
 
@@ -129,10 +129,14 @@ impl Clerk {
         });
         names.ids.insert(subscribe.id.into(), Arc::clone(&subscription));
         self.mine.insert(subscribe.id.into(), Arc::clone(&subscription));
+        // Who asks in the plain way is answered in the plain way.
+        let extended = subscribe.start.is_some() || subscribe.durable.is_some();
+        let offset = extended.then_some(Offset::Message(subscription.cut));
+        let ack = Ack { offset, durability: None };
         if let Some(name) = &subscription.durable {
             if subscribe.shared {
                 join(&hub, &mut names, name, &subscription, from.map(|from| from.messages));
-                return Ok(Ack::default());
+                return Ok(ack);
             }
             names.durables.insert(name.clone(), Arc::clone(&subscription));
         }
@@ -140,7 +144,7 @@ impl Clerk {
             Some(from) => catch_up::begin(&hub, &subscription, from),
             None => note_begin(&hub, &subscription),
         }
-        Ok(Ack::default())
+        Ok(ack)
     }
 
     /// Ids and durable names belong to one subscription; a shared name to those who ask for it in the same way.
@@ -187,7 +191,8 @@ impl Clerk {
         let new = Begin { messages: From::After(cut), events: EventsFrom::After(events_cut), plain: false };
         let reached = durable.and_then(|name| self.hub.backlog.resume(name));
         let reached_events = durable.and_then(|name| self.hub.resume_events(name));
-        let begin = self.begin_of(subscribe, new);
+        let ahead = reached.is_none() && reached_events.is_none() && starts_ahead(subscribe, cut, events_cut);
+        let begin = self.begin_of(subscribe, new).map(|begin| if ahead { ALL } else { begin });
         let from = match (reached, reached_events) {
             (None, None) => begin,
             // Under a name that is known, what was never noted begins as it would without one.
@@ -203,6 +208,11 @@ impl Clerk {
         let beginning = Beginning { since, cut, events_cut, events, state };
         let outbox = reply.outbox.clone();
         let made = Subscription::new(subscribe.id, patterns, outbox, self.number, durable, &beginning);
+        if ahead {
+            // The outbox takes it: it is small, and a closed one needs none.
+            let _ = made.outbox.push(made.gap_of(Gap::default()));
+            self.hub.counters.gaps.add(1);
+        }
         (Arc::new(made), from)
     }
 
@@ -214,9 +224,7 @@ impl Clerk {
         };
         match subscribe.start {
             Some(Start::Latest) => None,
-            Some(Start::Earliest) => {
-                Some(Begin { messages: From::Earliest, events: EventsFrom::Earliest, plain: false })
-            }
+            Some(Start::Earliest) => Some(ALL),
             Some(Start::After(Offset::Message(position))) => {
                 Some(Begin { messages: From::After(position), ..new })
             }
@@ -284,6 +292,19 @@ impl Drop for Clerk {
         for (_, subscription) in self.mine.drain() {
             end(&self.hub, &mut names, &subscription);
         }
+    }
+}
+
+/// Everything that is kept.
+const ALL: Begin = Begin { messages: From::Earliest, events: EventsFrom::Earliest, plain: false };
+
+/// Whether a subscription wants to go on behind an offset that was never given here: it comes from another node, or from
+/// data that are gone. All that is kept is news to it, and it is told that there is a gap.
+fn starts_ahead(subscribe: &Subscribe<'_>, newest: Position, newest_event: EventId) -> bool {
+    match subscribe.start {
+        Some(Start::After(Offset::Message(position))) => position > newest,
+        Some(Start::After(Offset::Event(id))) => id > newest_event,
+        _ => false,
     }
 }
 

@@ -1,11 +1,11 @@
 //! Several subscriptions that share the messages of one durable name: each message goes to one of them.
 //!
 //! A task reads the log for all of them and gives each message to the member with the fewest unacknowledged ones. A
-//! member acknowledges with `pubsub-commit`: everything it was given through that offset. What a member had not
+//! member acknowledges with `pubsub-commit`: everything it was given up to the message at that offset. What a member had not
 //! acknowledged when it left goes to the others. The position noted for the group is the last one before which
 //! nothing is unacknowledged, so after a restart everything behind it comes again: at least once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -47,7 +47,8 @@ struct Members {
 #[derive(Debug)]
 struct Member {
     subscription: Arc<Subscription>,
-    unacknowledged: BTreeSet<Position>,
+    /// In the order they were given to it: what another one left may come behind what is newer.
+    unacknowledged: VecDeque<Position>,
 }
 
 impl Group {
@@ -85,7 +86,7 @@ impl Group {
         if members.over {
             return false;
         }
-        members.all.push(Member { subscription, unacknowledged: BTreeSet::new() });
+        members.all.push(Member { subscription, unacknowledged: VecDeque::new() });
         drop(members);
         self.rings();
         true
@@ -97,8 +98,8 @@ impl Group {
         if let Some(at) =
             members.all.iter().position(|member| Arc::ptr_eq(&member.subscription, subscription))
         {
-            let mut left = members.all.swap_remove(at).unacknowledged;
-            members.again.append(&mut left);
+            let left = members.all.swap_remove(at).unacknowledged;
+            members.again.extend(left);
         }
         members.over = members.all.is_empty();
         let over = members.over;
@@ -107,7 +108,7 @@ impl Group {
         over
     }
 
-    /// A member has dealt with everything it was given through `position`. Notes how far the group has come; returns
+    /// A member has dealt with everything it was given up to the message at `position`. Notes how far the group has come; returns
     /// what makes that safe, if anything was noted.
     pub(super) fn acknowledge(
         &self,
@@ -118,8 +119,7 @@ impl Group {
         let mut members = self.members();
         let mut all = members.all.iter_mut();
         if let Some(member) = all.find(|member| Arc::ptr_eq(&member.subscription, subscription)) {
-            let after = Position { lsn: position.lsn.plus(1), ..position };
-            member.unacknowledged = member.unacknowledged.split_off(&after);
+            member.acknowledge(position);
         }
         let reached = members.reached();
         let noted = if reached > members.noted {
@@ -138,7 +138,7 @@ impl Group {
 impl Members {
     /// The last position before which nothing is unacknowledged.
     fn reached(&self) -> Position {
-        let open = self.all.iter().filter_map(|member| member.unacknowledged.first());
+        let open = self.all.iter().flat_map(|member| member.unacknowledged.iter());
         let first = open.chain(self.again.first()).min();
         first.map_or(self.read_through, |first| Position { lsn: first.lsn.prev(), ..*first })
     }
@@ -149,6 +149,16 @@ impl Members {
             member.unacknowledged.len() < GROUP_UNACKNOWLEDGED_MAX && !member.subscription.outbox.closed()
         });
         free.min_by_key(|member| (member.unacknowledged.len(), member.subscription.outbox.queued_bytes()))
+    }
+}
+
+impl Member {
+    /// It was given this message, and has dealt with it and with what it was given before. A message that is not among
+    /// those it holds was acknowledged already, or is not its own.
+    fn acknowledge(&mut self, position: Position) {
+        if let Some(at) = self.unacknowledged.iter().position(|given| *given == position) {
+            self.unacknowledged.drain(..=at);
+        }
     }
 }
 
@@ -285,7 +295,7 @@ fn deal_one(
         Err(Unpushed::Full) => return Some(Stopped::Retry),
     }
     if let Some(position) = given {
-        member.unacknowledged.insert(position);
+        member.unacknowledged.push_back(position);
         members.read_through = members.read_through.max(position);
         hub.counters.delivered_backlog.add(1);
     }

@@ -153,7 +153,6 @@ async def test_the_chain_of_the_guide(server: Server) -> None:
         assert await client._client.request(chain) == {"final": "largest is 3"}
 
 
-@pytest.mark.xfail(reason="the server does not act on cache.invalidation yet", strict=False)
 async def test_the_invalidation_of_the_guide(server: Server) -> None:
     async with MPREGClientAPI(server.url("ws")) as client, MPREGPubSubClient(client) as pubsub:
         cache = CacheClient(client)

@@ -41,6 +41,24 @@ async fn each_message_goes_to_one_member_and_what_one_leaves_goes_to_the_others(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_covers_what_came_before_it_and_not_what_another_one_left() {
+    let node = Node::new();
+    let (mut publisher, mut one, mut two) = (node.client(), node.client(), node.client());
+    one.subscribe("one", "a", SHARED);
+    two.subscribe("two", "a", SHARED);
+    (1..=4).for_each(|number| drop(publisher.publish("a", number)));
+    let (mine, theirs) = (one.receive(2).await, two.receive(2).await);
+    drop(two);
+    let again = one.receive(2).await;
+    assert_eq!(again.iter().map(offset).collect::<Vec<_>>(), theirs.iter().map(offset).collect::<Vec<_>>());
+    // Its own last one, which may be newer than what was left: that is still open.
+    one.yes(&commit("one", mine[1]["offset"].as_str().unwrap()));
+    assert!(node.memory.resume("g").unwrap() < offset(&theirs[0]));
+    one.yes(&commit("one", again[1]["offset"].as_str().unwrap()));
+    assert!(node.memory.resume("g").unwrap() >= offset(&theirs[1]).max(offset(&mine[1])));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_that_comes_again_goes_on_behind_what_it_acknowledged() {
     let node = Node::new();
     let (mut publisher, mut one) = (node.client(), node.client());
