@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
+use super::demo::Demo;
 use crate::config::{Layers, Origin};
 
 /// Read when it exists, before `--config`.
@@ -28,6 +29,11 @@ pub(super) enum Command {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// Show what a node does, on one of its own that goes with the demonstration
+    Demo {
+        /// Which demonstration
+        demo: Demo,
     },
     /// Print a completion script for a shell
     Completions {

@@ -4,6 +4,7 @@
 //! found, 130 stopped by a second signal.
 
 mod args;
+mod demo;
 mod logging;
 mod serve;
 
@@ -41,6 +42,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => serve::run(&parsed.serve),
         Some(Command::Serve(arguments)) => serve::run(&arguments),
         Some(Command::Config { command }) => config(&command),
+        Some(Command::Demo { demo }) => demo::run(demo),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Arguments::command(), "mpreg", &mut io::stdout());
             Ok(ExitCode::SUCCESS)

@@ -16,6 +16,7 @@ use super::topics;
 use crate::cache::Cache;
 use crate::config::Config;
 use crate::events::{EventStream, EventsFrom, StoreEvents};
+use crate::global_cache::{self, GlobalCacheConfiguration, GlobalCacheManager};
 use crate::limits::WORKER_LEASE_STEP_MS;
 use crate::pubsub::{Backlog, Hub};
 use crate::rpc::function::Prepared;
@@ -42,6 +43,7 @@ pub struct Running {
     addresses: Vec<SocketAddr>,
     slots: Arc<Slots>,
     door: Arc<Door<Desk>>,
+    cache: Arc<Cache>,
     hub: Arc<Hub>,
     rpc: Arc<Rpc>,
     failure: watch::Receiver<Option<String>>,
@@ -102,11 +104,12 @@ impl Running {
             memory_bytes: config.memory_bytes,
         });
         tasks.spawn(watch_leases(Arc::clone(&rpc)));
-        let desk = Desk::new(cache, Arc::clone(&hub), Arc::clone(&rpc), sender);
+        let desk = Desk::new(Arc::clone(&cache), Arc::clone(&hub), Arc::clone(&rpc), sender);
         let budget = Budget::new(config.request_memory_bytes);
         let origins = Origins::new(&config.origins);
         Running {
             store,
+            cache,
             addresses: Vec::new(),
             slots,
             rpc,
@@ -178,6 +181,17 @@ impl Running {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// The cache of this node for the program it is embedded in, without a connection.
+    ///
+    /// # Errors
+    /// The configuration asks for tiers that need other nodes.
+    pub fn cache_manager(
+        &self,
+        configuration: GlobalCacheConfiguration,
+    ) -> Result<GlobalCacheManager, global_cache::Error> {
+        GlobalCacheManager::over(Arc::clone(&self.cache), configuration)
     }
 
     /// What happens to the cache, from a place on: every change once and in order, also across restarts.

@@ -165,7 +165,6 @@ impl Outbox {
     }
 
     /// An outbox nobody takes from.
-    #[cfg(test)]
     pub(crate) fn detached() -> Outbox {
         Outbox::new(Arc::default(), crate::transport::budget::Budget::new(usize::MAX).lease())
     }
