@@ -13,7 +13,7 @@
 mod support;
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mpreg_storage::glob::{Dialect, Glob};
 use mpreg_storage::json;
@@ -78,8 +78,10 @@ fn stored(value: Vec<u8>, cause: Cause) -> Verdict {
 struct Kind {
     name: &'static str,
     /// Calls back with operation `number` on a key.
-    run: fn(key: &[u8], number: usize, each: &mut dyn FnMut(&Operation<'_>)),
+    run: Run,
 }
+
+type Run = fn(key: &[u8], number: usize, each: &mut dyn FnMut(&Operation<'_>));
 
 const KINDS: [Kind; 6] = [
     Kind { name: "increment", run: |key, _, each| each(&Operation::Update { key, update: &Increment }) },
@@ -239,9 +241,9 @@ fn rates() {
 
 /// Runs `turn` and keeps how long each took.
 fn latencies(name: &str, count: usize, goal: &str, mut turn: impl FnMut(usize)) {
-    let start = Instant::now();
+    let start = Stopwatch::start();
     let each = (0..count).map(|number| {
-        let began = Instant::now();
+        let began = Stopwatch::start();
         turn(number);
         began.elapsed().as_secs_f64() * 1e6
     });
@@ -330,7 +332,7 @@ fn gets(store: &Store, keys: usize, busy: impl FnOnce() + Send) -> Latencies {
         let mut all_us = Vec::new();
         while !other.is_finished() {
             let key = key((chance.next() % keys as u64) as usize);
-            let began = Instant::now();
+            let began = Stopwatch::start();
             black_box(store.get(&key)).expect("a get is answered");
             all_us.push(began.elapsed().as_secs_f64() * 1e6);
         }
@@ -352,7 +354,7 @@ fn tag() {
     let quiet = gets(store, keys, || std::thread::sleep(Duration::from_secs(2)));
     let mut took = Duration::ZERO;
     let busy = gets(store, keys, || {
-        let began = Instant::now();
+        let began = Stopwatch::start();
         let (outcome, count) = store.stage_hide_tag("everything", "{}").expect("the tag is hidden");
         store.hand_over(outcome.lsn).expect("the log takes it");
         took = began.elapsed();
@@ -377,7 +379,7 @@ fn clear(what: &str, pattern: &str) {
     let quiet = gets(store, keys, || std::thread::sleep(Duration::from_secs(2)));
     let (mut removed, mut took) = (0, Duration::ZERO);
     let busy = gets(store, keys, || {
-        let began = Instant::now();
+        let began = Stopwatch::start();
         let glob = Glob::compile(pattern, Dialect::Fnmatch).expect("a pattern");
         let prefix = [b"bench\0", glob.literal_prefix().as_bytes()].concat();
         let mut chosen: Vec<Box<[u8]>> = Vec::new();
