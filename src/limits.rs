@@ -88,6 +88,8 @@ pub(crate) const RETRY_KEPT_US: u64 = 24 * 3600 * 1_000_000;
 pub(crate) const RETRY_ANSWER_BYTES_MAX: usize = 128 * 1024;
 /// How long one request may work on many entries; its caller gives up at 10 s.
 pub(crate) const BULK_MS_MAX: u64 = 6_000;
+/// A backup in parts ends a part behind this, or behind its first entry: the longest value still fits a message then.
+pub(crate) const BACKUP_PART_BYTES: usize = 2 * 1024 * 1024;
 /// Longest backup as plain text.
 pub(crate) const RESTORE_BYTES_MAX: usize = 64 * 1024 * 1024;
 

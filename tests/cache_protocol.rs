@@ -439,6 +439,28 @@ async fn namespaces_tags_patterns_and_cascades() {
     let statistics = bench.namespace("many", "statistics", json!({"include_detailed_breakdown": true})).await;
     assert_eq!(statistics["namespace_result"]["entry_count"], 500);
 
+    let behind = json!({"after": {"namespace": "", "identifier": "id1498"}});
+    assert_eq!(bench.namespace("many", "count", behind).await["namespace_result"]["count"], 1);
+    let part = json!({"limit": 1, "after": {"namespace": "many", "identifier": "id1497x"}});
+    let part = bench.namespace("many", "backup", part).await;
+    assert_eq!(part["namespace_result"]["data"]["entries"][0]["key"]["identifier"], "id1498", "{part}");
+    assert_eq!(part["namespace_result"]["has_more"], true);
+    // Names beside each other, one of them the beginning of another, one with a byte that is escaped.
+    let neighbours = ["many", "many.more", "many\u{0}x", "many\u{1}", "manz"];
+    for namespace in neighbours {
+        let put = json!({"operation": "put", "key": {"namespace": namespace, "identifier": "x"}, "value": 1});
+        bench.ask(put).await;
+    }
+    let names = bench.namespace("", "list_namespaces", json!({"pattern": "man*"})).await;
+    let found = names["namespace_result"]["namespaces"].as_array().unwrap();
+    assert_eq!(found.len(), neighbours.len(), "{names}");
+    assert!(neighbours.iter().all(|name| found.contains(&json!(name))), "{names}");
+    let some =
+        bench.namespace("", "list_namespaces", json!({"pattern": "man*", "limit": 2, "offset": 1})).await;
+    assert_eq!(some["namespace_result"]["namespaces"], json!(found[1..3]));
+    assert_eq!(some["namespace_result"]["has_more"], true);
+    bench.ask(json!({"operation": "delete", "key": {"namespace": "many", "identifier": "x"}})).await;
+
     let backup = bench.namespace("many", "backup", json!({"compression": true})).await;
     let data = backup["namespace_result"]["data"].clone();
     assert!(data.is_string(), "{backup}");

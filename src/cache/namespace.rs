@@ -3,33 +3,34 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::Compression;
-use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use mpreg_storage::glob::{Dialect, Glob};
 use mpreg_storage::json::{Conditions, write};
 use mpreg_storage::limits::VALUE_BYTES_MAX;
 use mpreg_storage::record::{Cause, EntryFields, EntryKind, Extras, KeyParts, Lsn};
-use mpreg_storage::store::{Error as StoreError, NewVersion, Operation, Snapshot, Update, Verdict};
+use mpreg_storage::store::{Error as StoreError, Snapshot};
 
 use crate::cache::atomic::{facts, is_negative};
 use crate::cache::{Clerk, Desk, Patience, head, reached, timed};
-use crate::limits::{BULK_MS_MAX, MESSAGE_BYTES_MAX, RESTORE_BYTES_MAX};
+use crate::limits::{BACKUP_PART_BYTES, BULK_MS_MAX, MESSAGE_BYTES_MAX, RESTORE_BYTES_MAX};
 use crate::protocol::Error;
 use crate::protocol::cache::{
-    Backup, BackupData, BackupEntry, BackupResult, BackupWriter, Breakdown, Code, KeyList, KeyReply, Largest,
-    Merge, Namespace, NamespaceAction, NamespaceDetail, NamespaceHead, NamespaceResult, NamespaceStatistics,
-    Reply, Status, StoredEntry,
+    BackupResult, BackupWriter, Breakdown, Code, KeyList, KeyReply, KeyText, Largest, Namespace,
+    NamespaceAction, NamespaceDetail, NamespaceHead, NamespaceResult, NamespaceStatistics, Reply, Status,
+    StoredEntry,
 };
 use crate::session::{self, Step};
 
 /// Which entries an operation is about.
-struct Choice {
+pub(super) struct Choice {
     prefix: Vec<u8>,
+    /// The encoded key behind which they begin.
+    after: Option<Vec<u8>>,
     glob: Glob,
     conditions: Conditions,
 }
@@ -47,7 +48,15 @@ impl Choice {
                 why: fault.to_string(),
             })?,
         };
-        Ok(Choice { prefix: namespace_prefix(&asked.namespace), glob, conditions })
+        let after = asked.after.as_ref().map(|key| encoded(&asked.namespace, key)).transpose()?;
+        // Keys are in order: what the pattern begins with bounds the walk.
+        let prefix = identifier_prefix(&asked.namespace, glob.literal_prefix());
+        Ok(Choice { prefix, after, glob, conditions })
+    }
+
+    /// Whether a name matches the pattern.
+    pub(super) fn matches_name(&self, name: &str) -> bool {
+        self.glob.matches(name)
     }
 
     fn takes(&self, parts: &KeyParts<'_>, fields: &EntryFields<'_>, now_us: u64) -> bool {
@@ -63,11 +72,18 @@ impl Choice {
         mut each: impl FnMut(&[u8], &KeyParts<'_>, &EntryFields<'_>) -> bool,
     ) -> Result<(), StoreError> {
         let now_us = snapshot.now_us();
-        snapshot.visit(&self.prefix, None, |key, fields| match KeyParts::decode(key) {
+        snapshot.visit(&self.prefix, self.after.as_deref(), |key, fields| match KeyParts::decode(key) {
             Ok(parts) if self.takes(&parts, fields, now_us) => each(key, &parts, fields),
             _ => true,
         })
     }
+}
+
+/// A key in its stored form, whatever namespace it names.
+pub(super) fn encoded(namespace: &str, key: &KeyText<'_>) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    KeyText { namespace: namespace.into(), ..key.clone() }.encode_into(&mut out)?;
+    Ok(out)
 }
 
 /// What every key of a namespace begins with.
@@ -80,6 +96,19 @@ pub(super) fn namespace_prefix(namespace: &str) -> Vec<u8> {
             bytes[..bytes.len() - 2].to_vec()
         }
         Err(_) => vec![0xff],
+    }
+}
+
+/// What every key of a namespace begins with whose identifier begins with `text`.
+fn identifier_prefix(namespace: &str, text: &str) -> Vec<u8> {
+    match mpreg_storage::record::Key::new(namespace, text) {
+        Ok(key) => {
+            let bytes = key.as_bytes();
+            // A separator and the empty default version stand behind it.
+            bytes[..bytes.len() - 1].to_vec()
+        }
+        // No text, or one too long for any key.
+        Err(_) => namespace_prefix(namespace),
     }
 }
 
@@ -107,6 +136,9 @@ impl Desk<'_> {
                 return self.back_up(asked, &choice, *compression, *limit, *offset, reply);
             }
             NamespaceAction::Restore { data, merge } => return self.restore(asked, data, *merge, reply),
+            NamespaceAction::ListNamespaces { limit, offset } => {
+                self.list_namespaces(asked, &choice, *limit, *offset, reply)
+            }
         };
         done.unwrap_or_else(|error| self.fail(&error, reply))
     }
@@ -210,7 +242,7 @@ impl Desk<'_> {
             }
             true
         })?;
-        statistics.expired_pending = snapshot.expired_in(&choice.prefix)?;
+        statistics.expired_pending = snapshot.expired_in(&namespace_prefix(&asked.namespace))?;
         if statistics.entry_count > 0 {
             statistics.avg_computation_cost_ms = cost / statistics.entry_count as f64;
         }
@@ -328,60 +360,9 @@ impl Desk<'_> {
         });
         Step::Done
     }
-
-    fn restore(
-        &mut self,
-        asked: &Namespace<'_>,
-        data: &BackupData<'_>,
-        merge: Merge,
-        reply: &mut session::Reply<'_>,
-    ) -> Step {
-        let unpacked;
-        let text = match data {
-            BackupData::Plain(text) => text,
-            BackupData::Compressed(text) => match unpack(&text.decode()) {
-                Ok(text) => {
-                    unpacked = text;
-                    &*unpacked
-                }
-                Err(error) => return self.refuse(&error, reply),
-            },
-        };
-        let backup = match Backup::read(text) {
-            Ok(backup) => backup,
-            Err(error) => return self.refuse(&error, reply),
-        };
-        let mut prepared = Vec::with_capacity(backup.count);
-        for entry in backup.iter() {
-            match Restored::new(&asked.namespace, entry, merge) {
-                Ok(restored) => prepared.push(restored),
-                Err(error) => return self.refuse(&error, reply),
-            }
-        }
-        let (mut restored, mut skipped, mut lsn) = (0, 0, Lsn::ZERO);
-        for entry in &prepared {
-            let operation = Operation::Update { key: &entry.key, update: entry };
-            match self.cache.store.stage_blocking(&operation) {
-                Ok(done) if done.outcome.changed => {
-                    restored += 1;
-                    lsn = lsn.max(done.outcome.lsn);
-                }
-                Ok(_) => skipped += 1,
-                Err(error) => return self.fail(&error, reply),
-            }
-        }
-        if restored > 0 {
-            let details = format!(r#"{{"count":{restored}}}"#);
-            match self.cache.store.stage_note("restore", &asked.namespace, &details) {
-                Ok(noted) => lsn = lsn.max(noted),
-                Err(error) => return self.fail(&error, reply),
-            }
-        }
-        self.tell_namespace(asked, Status::Hit, restored, NamespaceDetail::Restore { skipped }, lsn, reply)
-    }
 }
 
-fn namespace_head<'h>(asked: &'h Namespace<'_>, pattern: &'h str) -> NamespaceHead<'h> {
+pub(super) fn namespace_head<'h>(asked: &'h Namespace<'_>, pattern: &'h str) -> NamespaceHead<'h> {
     let with_pattern = !matches!(asked.action, NamespaceAction::Restore { .. });
     NamespaceHead {
         success: true,
@@ -430,7 +411,7 @@ fn take(
         if at <= offset {
             return true;
         }
-        if limit.is_some_and(|limit| at > offset + limit) {
+        if limit.is_some_and(|limit| at > offset + limit || data.len() > BACKUP_PART_BYTES) {
             next_offset = Some(at - 1);
             return false;
         }
@@ -482,71 +463,4 @@ fn rendered(snapshot: &Snapshot, fields: &EntryFields<'_>, out: &mut Vec<u8>) ->
         None => out.extend_from_slice(b"[]"),
     }
     Ok(())
-}
-
-/// Base64 of gzip back to text, bounded.
-fn unpack(text: &str) -> Result<String, Error> {
-    const PATH: &str = "namespace_operation.data";
-    let wrong = |why: &str| Error::Invalid { path: PATH, why: why.to_owned() };
-    let packed = BASE64.decode(text.trim()).map_err(|_| wrong("is not base64"))?;
-    let mut out = String::new();
-    let mut bounded = GzDecoder::new(&*packed).take(RESTORE_BYTES_MAX as u64 + 1);
-    bounded.read_to_string(&mut out).map_err(|_| wrong("is not gzip of UTF-8 text"))?;
-    if out.len() > RESTORE_BYTES_MAX {
-        return Err(Error::TooLarge { what: PATH, size: out.len(), size_max: RESTORE_BYTES_MAX });
-    }
-    Ok(out)
-}
-
-/// One entry of a restore, ready to be written.
-struct Restored {
-    key: Vec<u8>,
-    value: Vec<u8>,
-    extras: Vec<u8>,
-    created_us: u64,
-    expires_us: u64,
-    merge: Merge,
-}
-
-impl Restored {
-    fn new(namespace: &str, mut entry: BackupEntry<'_>, merge: Merge) -> Result<Restored, Error> {
-        let (mut key, mut extras) = (Vec::new(), Vec::new());
-        // A restore may go to another namespace than the backup came from.
-        entry.key.namespace = namespace.to_owned().into();
-        entry.key.encode_into(&mut key)?;
-        entry.encode_extras_into(&mut extras)?;
-        Ok(Restored {
-            key,
-            value: entry.value.as_bytes().to_vec(),
-            extras,
-            created_us: entry.created_us,
-            expires_us: entry.expires_us.unwrap_or(0),
-            merge,
-        })
-    }
-}
-
-impl Update for Restored {
-    fn decide(&self, current: Option<&EntryFields<'_>>, now_us: u64) -> Verdict {
-        let stays = match self.merge {
-            Merge::Overwrite => false,
-            Merge::SkipExisting => current.is_some(),
-            Merge::Newest => current.is_some_and(|fields| fields.created_us >= self.created_us),
-        };
-        let expired = self.expires_us != 0 && self.expires_us < now_us;
-        if stays || expired {
-            return Verdict::Keep;
-        }
-        Verdict::Store(NewVersion {
-            value: self.value.clone(),
-            extras: self.extras.clone(),
-            created_us: Some(self.created_us),
-            expires_us: self.expires_us,
-            cause: Cause::Restore,
-        })
-    }
-
-    fn grows_by(&self) -> usize {
-        self.value.len() + self.extras.len()
-    }
 }

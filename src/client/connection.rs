@@ -8,6 +8,8 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::Receiver;
 
+use super::incoming::{Addressee, addressee};
+use super::lanes::Lanes;
 use super::pending::Pending;
 use super::{Endpoint, Error, Transport, tcp, ws};
 
@@ -28,6 +30,28 @@ pub(super) trait Sink {
     fn flush(&mut self) -> impl Future<Output = io::Result<()>> + Send;
     /// Says goodbye, if the transport has a word for it.
     fn close(&mut self) -> impl Future<Output = ()> + Send;
+}
+
+/// Who waits for what comes from the node.
+#[derive(Debug, Default)]
+pub(super) struct Routes {
+    pub(super) pending: Pending,
+    pub(super) lanes: Lanes,
+}
+
+impl Routes {
+    async fn deliver(&self, message: Vec<u8>) {
+        match addressee(&message) {
+            Addressee::Call(number) => self.pending.deliver(number, message),
+            Addressee::Nobody => {}
+            pushed => self.lanes.deliver(pushed, message).await,
+        }
+    }
+
+    fn end(&self, reason: &str) {
+        self.pending.fail_all(reason);
+        self.lanes.end();
+    }
 }
 
 /// An open connection of either kind.
@@ -57,21 +81,21 @@ impl Connection {
     }
 
     /// Runs until the node or the last client goes away; then fails whatever is pending.
-    pub(super) async fn run(self, payloads: Receiver<Vec<u8>>, pending: Arc<Pending>) {
+    pub(super) async fn run(self, payloads: Receiver<Vec<u8>>, routes: Arc<Routes>) {
         // Also when this task is dropped with its runtime: nobody may wait for a reply then.
-        let _last_words = FailOnDrop(Arc::clone(&pending));
+        let _last_words = FailOnDrop(Arc::clone(&routes));
         match self {
-            Connection::Tcp(source, sink) => drive(source, sink, payloads, &pending).await,
-            Connection::Ws(source, sink) => drive(*source, sink, payloads, &pending).await,
+            Connection::Tcp(source, sink) => drive(source, sink, payloads, &routes).await,
+            Connection::Ws(source, sink) => drive(*source, sink, payloads, &routes).await,
         }
     }
 }
 
-struct FailOnDrop(Arc<Pending>);
+struct FailOnDrop(Arc<Routes>);
 
 impl Drop for FailOnDrop {
     fn drop(&mut self) {
-        self.0.fail_all("the connection task was stopped");
+        self.0.end("the connection task was stopped");
     }
 }
 
@@ -79,13 +103,13 @@ async fn drive(
     mut source: impl Source,
     mut sink: impl Sink,
     mut payloads: Receiver<Vec<u8>>,
-    pending: &Pending,
+    routes: &Routes,
 ) {
     let ended = tokio::select! {
-        ended = read_all(&mut source, pending) => ended,
+        ended = read_all(&mut source, routes) => ended,
         ended = write_all(&mut sink, &mut payloads) => ended,
     };
-    pending.fail_all(&match ended {
+    routes.end(&match ended {
         Ok(()) => "closed".to_owned(),
         Err(error) => error.to_string(),
     });
@@ -94,9 +118,9 @@ async fn drive(
     sink.close().await;
 }
 
-async fn read_all(source: &mut impl Source, pending: &Pending) -> io::Result<()> {
+async fn read_all(source: &mut impl Source, routes: &Routes) -> io::Result<()> {
     while let Some(message) = source.next().await? {
-        pending.deliver(message);
+        routes.deliver(message).await;
     }
     Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the node closed the connection"))
 }

@@ -1,17 +1,24 @@
-//! The client: one connection to a node, shared by any number of tasks.
+//! The client: connections to a node, for any number of tasks.
 //!
 //! ```text
 //! task --call--> Client --payload--> writer ==socket==> node
 //!      <-oneshot-- pending (by u) <-- reader <=socket==
+//!      <---------- lanes (subscriptions, worker)
 //! ```
 //!
-//! One background task owns the connection. Requests from all clones of a [`Client`] are pipelined:
-//! what is waiting is written together, replies find their caller by the `u` they carry. Writes of
-//! one connection take effect in the order they were called.
+//! | | |
+//! |---|---|
+//! | [`Client`] | one connection, shared by all its clones: cache, functions, topics |
+//! | [`Endpoints`] | several nodes: failover and back-off |
+//! | [`Worker`] | serves functions of this program to everybody |
 //!
-//! Nothing hangs: every call has a time-out, and a lost connection fails all pending calls at once.
-//! A lost connection stays lost; connect again. An error says whether the operation can have been
-//! applied, see [`Error::outcome`].
+//! One background task owns a connection. Requests from all clones of a [`Client`] are pipelined: what is waiting is written
+//! together, replies find their caller by the `u` they carry. Writes of one connection take effect in the order they
+//! were called.
+//!
+//! Nothing hangs: every call has a time-out, and a lost connection fails all pending calls at once. A lost connection stays
+//! lost: connect again. An error says whether the operation can have been applied, see
+//! [`Error::outcome`].
 //!
 //! ```
 //! # #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -38,32 +45,42 @@
 //! # }
 //! ```
 
+pub mod cache;
 mod connection;
 mod endpoint;
+mod endpoints;
 mod error;
-mod message;
+mod incoming;
+mod lanes;
 mod options;
 mod pending;
+pub mod rpc;
 mod tcp;
 #[cfg(test)]
 mod tests;
+pub mod worker;
 mod ws;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::{Semaphore, mpsc};
 
-use connection::Connection;
+pub use cache::{
+    Atomic, AtomicOutcome, Durability, Entry, FoundKey, Key, Lease, LeaseState, Merge, Namespace,
+    NamespaceOutcome, Range, Reply, Request, Scored, Status, Structure, StructureOutcome, Written,
+};
+use connection::{Connection, Routes};
 use endpoint::{Endpoint, Transport};
+pub use endpoints::{Backoff, Endpoints};
 pub use error::{Error, Outcome};
-pub use message::{Durability, Entry, Key, Written};
-use message::{Operation, Request};
 pub use options::{ConnectOptions, Level, ReadOptions, WriteOptions};
-use pending::Pending;
+pub use rpc::{Command, FunctionFilter, Graph, Results};
+
+pub use worker::{Failure, Function, Invocation, Parameter, Worker};
 
 /// Longest message either way, in bytes, as the protocol has it.
 pub const MESSAGE_BYTES_MAX: usize = 20 * 1024 * 1024;
@@ -74,15 +91,15 @@ pub const IN_FLIGHT_MAX: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct Client {
     shared: Arc<Shared>,
+    timeout: Duration,
 }
 
 #[derive(Debug)]
 struct Shared {
     /// To the background task. Closed once the connection is lost.
     payloads: mpsc::Sender<Vec<u8>>,
-    pending: Arc<Pending>,
+    routes: Arc<Routes>,
     in_flight: Semaphore,
-    timeout: Duration,
 }
 
 impl Client {
@@ -102,74 +119,31 @@ impl Client {
         let connection =
             tokio::time::timeout(limit, opening).await.map_err(|_| Error::TimedOut { after: limit })??;
         let (payloads, receiver) = mpsc::channel(IN_FLIGHT_MAX);
-        let pending = Arc::new(Pending::default());
-        tokio::spawn(connection.run(receiver, Arc::clone(&pending)));
+        let routes = Arc::new(Routes::default());
+        tokio::spawn(connection.run(receiver, Arc::clone(&routes)));
         let in_flight = Semaphore::new(IN_FLIGHT_MAX);
-        Ok(Client {
-            shared: Arc::new(Shared { payloads, pending, in_flight, timeout: options.call_timeout }),
-        })
+        let shared = Arc::new(Shared { payloads, routes, in_flight });
+        Ok(Client { shared, timeout: options.call_timeout })
     }
 
-    /// The value of `key`, or `None` when there is none.
-    pub async fn get<T: DeserializeOwned>(&self, key: impl Into<Key<'_>>) -> Result<Option<T>, Error> {
-        let entry = self.get_with(key, ReadOptions::default()).await?;
-        Ok(entry.map(|entry: Entry<T>| entry.value))
+    /// The same connection with another time-out for calls.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Client {
+        Client { shared: Arc::clone(&self.shared), timeout }
     }
 
-    /// The value of `key` with what the node knows about it.
-    pub async fn get_with<T: DeserializeOwned>(
-        &self,
-        key: impl Into<Key<'_>>,
-        options: ReadOptions,
-    ) -> Result<Option<Entry<T>>, Error> {
-        let request = Request::new(Operation::Get, key.into()).level(options.level);
-        message::found(&self.call(&request).await?)
+    /// Whether the connection has ended. It stays so.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.shared.routes.pending.is_lost()
     }
 
-    /// Stores `value` under `key`, over whatever was there. Acknowledged at the node's default level.
-    pub async fn put<T: Serialize + ?Sized>(
-        &self,
-        key: impl Into<Key<'_>>,
-        value: &T,
-    ) -> Result<Written, Error> {
-        self.put_with(key, value, WriteOptions::default()).await
-    }
-
-    /// Stores `value` with a level and a time to live.
-    ///
-    /// A value that serialises to `null` is refused by the node.
-    pub async fn put_with<T: Serialize + ?Sized>(
-        &self,
-        key: impl Into<Key<'_>>,
-        value: &T,
-        options: WriteOptions,
-    ) -> Result<Written, Error> {
-        let value = serde_json::value::to_raw_value(value).map_err(Error::Encode)?;
-        let request =
-            Request::new(Operation::Put, key.into()).level(options.level).value(&value).ttl(options.ttl);
-        message::written(&self.call(&request).await?)
-    }
-
-    /// Removes `key`; true when it was there.
-    pub async fn delete(&self, key: impl Into<Key<'_>>) -> Result<bool, Error> {
-        self.delete_with(key, WriteOptions::default()).await
-    }
-
-    /// Removes `key` at a level; its `ttl` has no meaning here.
-    pub async fn delete_with(&self, key: impl Into<Key<'_>>, options: WriteOptions) -> Result<bool, Error> {
-        let request = Request::new(Operation::Delete, key.into()).level(options.level);
-        message::removed(&self.call(&request).await?)
-    }
-
-    /// The node's statistics, in the shape of the protocol.
-    pub async fn stats(&self) -> Result<Value, Error> {
-        message::statistics(&self.call(&Request::without_key(Operation::Stats)).await?)
-    }
-
-    /// Sends `value` there and back: is the node alive?
-    pub async fn echo<T: Serialize + ?Sized, R: DeserializeOwned>(&self, value: &T) -> Result<R, Error> {
-        let reply = self.exchange(|u| message::echo(u, value)).await?;
-        message::echoed(&reply)
+    /// Sends any message of the protocol, anything that serialises to an object without `u`, and returns the whole reply as
+    /// text, error replies included. One that gets no reply by the protocol times out.
+    pub async fn send<M: Serialize + ?Sized>(&self, message: &M) -> Result<Box<RawValue>, Error> {
+        let payload = serde_json::to_vec(message).map_err(Error::Encode)?;
+        let reply = self.exchange(|u| with_u(&payload, u)).await?;
+        serde_json::from_slice(&reply).map_err(Error::Decode)
     }
 
     /// Sends any message of the protocol and returns the whole reply, error replies included.
@@ -179,27 +153,17 @@ impl Client {
     pub async fn raw(&self, message: Value) -> Result<Value, Error> {
         let Value::Object(mut members) = message else { return Err(Error::encode("a message is an object")) };
         let given = members.remove("u");
-        let reply = self.exchange(|u| {
-            members.insert("u".to_owned(), u.into());
-            serde_json::to_vec(&members)
-        });
-        let mut reply: Value = serde_json::from_slice(&reply.await?).map_err(Error::Decode)?;
+        let mut reply: Value =
+            serde_json::from_str(self.send(&members).await?.get()).map_err(Error::Decode)?;
         if let (Some(given), Some(members)) = (given, reply.as_object_mut()) {
             members.insert("u".to_owned(), given);
         }
         Ok(reply)
     }
 
-    async fn call(&self, request: &Request<'_>) -> Result<Vec<u8>, Error> {
-        self.exchange(|u| serde_json::to_vec(&request.with_u(u))).await
-    }
-
     /// One request and its reply. Dropping the future forgets the reply, not the request.
-    async fn exchange(
-        &self,
-        encode: impl FnOnce(&str) -> Result<Vec<u8>, serde_json::Error>,
-    ) -> Result<Vec<u8>, Error> {
-        let after = self.shared.timeout;
+    async fn exchange(&self, encode: impl FnOnce(&str) -> Result<Vec<u8>, Error>) -> Result<Vec<u8>, Error> {
+        let after = self.timeout;
         tokio::time::timeout(after, self.exchange_unbounded(encode))
             .await
             .unwrap_or(Err(Error::TimedOut { after }))
@@ -207,18 +171,31 @@ impl Client {
 
     async fn exchange_unbounded(
         &self,
-        encode: impl FnOnce(&str) -> Result<Vec<u8>, serde_json::Error>,
+        encode: impl FnOnce(&str) -> Result<Vec<u8>, Error>,
     ) -> Result<Vec<u8>, Error> {
         let shared = &*self.shared;
         let _permit = shared.in_flight.acquire().await.expect("the semaphore is never closed");
-        let ticket = shared.pending.enter()?;
-        let payload = encode(ticket.u()).map_err(Error::Encode)?;
+        let ticket = shared.routes.pending.enter()?;
+        self.post(encode(ticket.u())?).await?;
+        ticket.reply().await
+    }
+
+    /// Hands a message to the background task.
+    async fn post(&self, payload: Vec<u8>) -> Result<(), Error> {
         if payload.len() > MESSAGE_BYTES_MAX {
             return Err(Error::TooLarge { bytes: payload.len(), bytes_max: MESSAGE_BYTES_MAX });
         }
-        if shared.payloads.send(payload).await.is_err() {
-            return Err(shared.pending.lost());
-        }
-        ticket.reply().await
+        self.shared.payloads.send(payload).await.map_err(|_| self.shared.routes.pending.lost())
     }
+}
+
+/// The message, which must be an object, with `u` as its first member.
+fn with_u(message: &[u8], u: &str) -> Result<Vec<u8>, Error> {
+    let Some(members) = message.strip_prefix(b"{") else {
+        return Err(Error::encode("a message is an object"));
+    };
+    let separator = if members == b"}" { "" } else { "," };
+    let mut payload = format!("{{\"u\":\"{u}\"{separator}").into_bytes();
+    payload.extend_from_slice(members);
+    Ok(payload)
 }

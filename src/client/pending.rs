@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Deserialize;
 use tokio::sync::oneshot;
 
 use super::Error;
+use super::incoming::CALL_PREFIX;
 
 /// The waiting calls of one connection.
 #[derive(Debug, Default)]
@@ -41,12 +41,11 @@ impl Pending {
         state.next += 1;
         let (sender, reply) = oneshot::channel();
         state.waiting.insert(number, sender);
-        Ok(Ticket { pending: self, number, u: format!("c-{number}"), reply })
+        Ok(Ticket { pending: self, number, u: format!("{CALL_PREFIX}{number}"), reply })
     }
 
     /// Hands a reply to its call. A reply nobody waits for any more is dropped.
-    pub(super) fn deliver(&self, reply: Vec<u8>) {
-        let Some(number) = addressee(&reply) else { return };
+    pub(super) fn deliver(&self, number: u64, reply: Vec<u8>) {
         // The guard is gone before the caller is woken.
         let sender = self.lock().waiting.remove(&number);
         if let Some(sender) = sender {
@@ -60,6 +59,11 @@ impl Pending {
         state.lost.get_or_insert_with(|| reason.into());
         // Dropping a sender wakes its call, which then asks `lost`.
         state.waiting.clear();
+    }
+
+    /// Whether the connection has ended.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lock().lost.is_some()
     }
 
     /// The error of a call whose connection ended.
@@ -92,32 +96,9 @@ impl Drop for Ticket<'_> {
     }
 }
 
-/// Whose reply it is: by `u`, or by `operation_id` for acknowledgements of pub/sub.
-fn addressee(reply: &[u8]) -> Option<u64> {
-    #[derive(Deserialize)]
-    struct Ids<'a> {
-        #[serde(borrow)]
-        u: Option<&'a str>,
-        #[serde(borrow)]
-        operation_id: Option<&'a str>,
-    }
-    let ids: Ids = serde_json::from_slice(reply).ok()?;
-    let number = |id: Option<&str>| id?.strip_prefix("c-")?.parse().ok();
-    number(ids.u).or_else(|| number(ids.operation_id))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn replies_find_their_call_by_either_id() {
-        assert_eq!(addressee(br#"{"status":"hit","u":"c-7","operation_id":"uuid"}"#), Some(7));
-        assert_eq!(addressee(br#"{"role":"pubsub-ack","operation_id":"c-8","u":"other"}"#), Some(8));
-        for foreign in [&br#"{"u":"unknown"}"#[..], br#"{"u":5}"#, b"[]", b"nonsense"] {
-            assert_eq!(addressee(foreign), None);
-        }
-    }
 
     #[tokio::test]
     async fn a_lost_connection_fails_the_waiting_and_the_late() {
@@ -134,6 +115,6 @@ mod tests {
         let pending = Pending::default();
         drop(pending.enter().unwrap());
         assert!(pending.lock().waiting.is_empty());
-        pending.deliver(br#"{"u":"c-0"}"#.to_vec());
+        pending.deliver(0, b"{}".to_vec());
     }
 }

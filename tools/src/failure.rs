@@ -16,8 +16,12 @@ pub enum Kind {
     Usage = 2,
     /// What was asked for does not exist.
     NotFound = 3,
+    /// A condition does not hold, or the user does not want to.
+    Condition = 4,
     /// Nobody answers, or not in time.
     Unreachable = 5,
+    /// The server does not allow it.
+    Denied = 6,
     /// Damaged or lost data.
     Damage = 7,
 }

@@ -1,20 +1,23 @@
 //! `mpreg-tools`: inspect, verify, measure and torture an MPREG node.
 //!
-//! Rooms: `bench` measures servers over the wire, `crash` kills them,
+//! Rooms: `online` asks a running server, `dump` carries data out and in, `worker` serves programs, `bench` measures servers over the wire, `crash` kills them,
 //! `inspect`, `log` and `verify` read data directories through `files`. Shared by all: `failure` (exit codes), `output`
 //! (table or JSON on stdout), `progress` (stderr), `random` (seeds), `server` (child processes).
 
 mod bench;
 mod crash;
+mod dump;
 mod failure;
 mod files;
 mod inspect;
 mod log;
+mod online;
 mod output;
 mod progress;
 mod random;
 mod server;
 mod verify;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -33,9 +36,14 @@ enum Command {
     /// Measure a server: throughput and latency under a chosen load.
     Bench(Box<bench::Arguments>),
     Crash(crash::Arguments),
+    Dump(dump::Dump),
     Inspect(inspect::Arguments),
+    Load(dump::Load),
     Log(log::Arguments),
     Verify(verify::Arguments),
+    Worker(Box<worker::Arguments>),
+    #[command(flatten)]
+    Online(online::Online),
 }
 
 fn main() -> ExitCode {
@@ -43,9 +51,13 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Crash(arguments) => crash::run(&arguments),
+        Command::Dump(dump) => dump.run(),
+        Command::Load(load) => load.run(),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Log(arguments) => log::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Worker(arguments) => arguments.run(),
+        Command::Online(online) => online.run(),
     };
     failure::report(outcome)
 }

@@ -1,10 +1,12 @@
 //! Results go to stdout, as a table for people or as JSON for programs. Everything else is stderr's.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
+
+use crate::failure::{Failure, Kind, Outcome};
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Default)]
@@ -23,18 +25,56 @@ pub fn json<T: Serialize>(value: &T) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
+/// Prints `value` as one line of JSON.
+pub fn json_line<T: Serialize>(value: &T) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, value)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
 /// Prints rows under `heads`. All columns but the first are aligned to the right, as figures are.
 pub fn table(heads: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    let mut table = filled(heads, rows);
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    print(&table)
+}
+
+/// The same for words: all columns to the left.
+pub fn left_table(heads: &[&str], rows: &[Vec<String>]) -> io::Result<()> {
+    print(&filled(heads, rows))
+}
+
+fn filled(heads: &[&str], rows: &[Vec<String>]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(heads.to_vec());
     for row in rows {
         table.add_row(row.clone());
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
+    table
+}
+
+fn print(table: &Table) -> io::Result<()> {
     let text: String = table.lines().map(|line| line.trim_end().to_owned() + "\n").collect();
     io::stdout().lock().write_all(text.as_bytes())
+}
+
+/// Asks on the terminal; anything but yes ends the command. Without a terminal there is nobody to ask.
+pub fn confirm(question: &str) -> Outcome {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::usage(format!(
+            "{question} nobody to ask: say --yes, or --dry-run to see first"
+        )));
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Condition, "nothing was changed"))
 }
 
 /// `1234567` as `1,234,567`.

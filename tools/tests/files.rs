@@ -4,7 +4,9 @@
 
 mod common;
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{json, run, stderr};
@@ -190,6 +192,48 @@ fn the_log_is_listed_by_position() {
         assert_eq!(words, [(11, "put"), (12, "delete")]);
         assert_eq!(records[1]["key"], "users:1:v1.0.0");
     });
+}
+
+#[test]
+fn the_log_is_followed_through_segments_and_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = filled(dir.path());
+    let arguments =
+        ["log", "--follow", "--records", "--format", "json", "--data", dir.path().to_str().unwrap()];
+    let mut command = common::tools(&arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // It says where it begins: only what is written after that is certain to come.
+    let first = BufReader::new(child.stderr.take().unwrap()).lines().next().unwrap().unwrap();
+    assert!(first.contains("following from lsn 14"), "{first}");
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // Enough for several segments of 64 KiB.
+    let write = |store: &Store, numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            let value = format!("\"{number:0300}\"");
+            store.put(key(&number.to_string()).as_bytes(), value.as_bytes(), Level::Eventual).unwrap();
+        }
+    };
+    write(&store, 0..600);
+    // A killed store and its next life, in a segment of its own.
+    drop(store);
+    let store = Store::open(Options::new(dir.path())).unwrap();
+    write(&store, 600..700);
+    let mut found = Vec::new();
+    for line in lines {
+        let frame: serde_json::Value = serde_json::from_str(&line.unwrap()).unwrap();
+        for record in frame["records"].as_array().unwrap() {
+            if record["operation"] == "put" {
+                found
+                    .push(record["key"].as_str().unwrap().split(':').nth(1).unwrap().parse::<u64>().unwrap());
+            }
+        }
+        if found.len() >= 700 {
+            break;
+        }
+    }
+    assert_eq!(found, (0..700).collect::<Vec<_>>(), "each once and in order");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

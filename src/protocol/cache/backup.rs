@@ -13,7 +13,7 @@ use mpreg_storage::record::Extras;
 
 use super::key::BACKED_UP;
 use super::reply::{write_key, write_ttl};
-use super::{KeyText, Metadata};
+use super::{KeyText, Metadata, TtlConfig};
 use crate::protocol::Error;
 use crate::protocol::fields::Fields;
 
@@ -50,6 +50,8 @@ pub struct BackupEntry<'a> {
     pub access_count: u64,
     /// When it expires, in microseconds since 1970.
     pub expires_us: Option<u64>,
+    /// Every read makes its life start anew.
+    pub sliding: bool,
 }
 
 impl<'a> Backup<'a> {
@@ -116,6 +118,7 @@ impl<'a> BackupEntry<'a> {
         let mut fields = Fields::open(reader, "namespace_operation.data.entries")?;
         let (mut key, mut value, mut metadata) = (None, None, Metadata::default());
         let (mut created, mut accessed, mut count, mut expires) = (None, None, None, None);
+        let mut config = None;
         while let Some(name) = fields.next()? {
             match &*name {
                 "key" => {
@@ -131,6 +134,10 @@ impl<'a> BackupEntry<'a> {
                 "last_access_time" => accessed = read_time(&mut fields, 4, ACCESSED)?,
                 "access_count" => {
                     count = fields.unsigned(5, "namespace_operation.data.entries.access_count")?;
+                }
+                "ttl_config" => {
+                    let entered = fields.enter(7, "namespace_operation.data.entries.ttl_config")?;
+                    config = entered.map(TtlConfig::read).transpose()?;
                 }
                 "expires_at" => expires = read_time(&mut fields, 6, EXPIRES)?,
                 _ => fields.pass()?,
@@ -151,6 +158,7 @@ impl<'a> BackupEntry<'a> {
             last_access_us: accessed.unwrap_or(created_us),
             access_count: count.unwrap_or(0),
             expires_us: expires,
+            sliding: config.is_some_and(|config| config.refresh_on_access),
         })
     }
 
@@ -220,9 +228,7 @@ impl<'a> BackupWriter<'a> {
         write_metadata(entry, out);
         for (name, time) in [("creation_time", entry.created_us), ("last_access_time", entry.last_access_us)]
         {
-            out.extend_from_slice(b",\"");
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(b"\":");
+            write_name(out, name);
             write::seconds(out, time);
         }
         out.extend_from_slice(br#","access_count":"#);
@@ -248,18 +254,39 @@ fn write_metadata(entry: &StoredEntry<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(br#","dependencies":"#);
     out.extend_from_slice(extras.dependencies.as_bytes());
     out.extend_from_slice(br#","ttl_seconds":"#);
-    let ttl_us = entry.expires_us.map(|expires| expires.saturating_sub(entry.created_us).max(1));
+    let ttl_us = entry.expires_us.map(|expires| match (extras.fresh_us, extras.slide_us) {
+        (0, 0) => expires.saturating_sub(entry.created_us).max(1),
+        // What was asked for, not what windows and reads made of it.
+        (0, slide_us) => slide_us,
+        (fresh_us, _) => fresh_us,
+    });
     write_ttl(out, ttl_us, extras.ttl_is_float);
+    for (name, window_us) in [
+        ("stale_while_revalidate_seconds", extras.revalidate_us),
+        ("stale_if_error_seconds", extras.error_us),
+    ] {
+        if window_us > 0 {
+            write_name(out, name);
+            write::seconds(out, window_us);
+        }
+    }
     for (name, text) in [
         ("access_patterns", extras.access_patterns),
         ("geographic_hints", extras.geographic_hints),
         ("replication_policy", extras.replication_policy),
     ] {
         let Some(text) = text else { continue };
-        out.extend_from_slice(b",\"");
-        out.extend_from_slice(name.as_bytes());
-        out.extend_from_slice(b"\":");
+        write_name(out, name);
         out.extend_from_slice(text.as_bytes());
     }
     out.push(b'}');
+    if extras.slide_us > 0 {
+        out.extend_from_slice(br#","ttl_config":{"refresh_on_access":true}"#);
+    }
+}
+
+fn write_name(out: &mut Vec<u8>, name: &str) {
+    out.extend_from_slice(b",\"");
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b"\":");
 }

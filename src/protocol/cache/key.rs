@@ -60,6 +60,15 @@ pub(super) const OTHER_SET: Paths = Paths {
     tags: "structure_operation.options.other_sets.tags",
 };
 
+/// `after` of a namespace operation.
+pub(super) const AFTER: Paths = Paths {
+    whole: "namespace_operation.after",
+    namespace: "namespace_operation.after.namespace",
+    identifier: "namespace_operation.after.identifier",
+    version: "namespace_operation.after.version",
+    tags: "namespace_operation.after.tags",
+};
+
 /// `key` of an entry of a backup.
 pub(super) const BACKED_UP: Paths = Paths {
     whole: "namespace_operation.data.entries.key",

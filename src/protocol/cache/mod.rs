@@ -43,8 +43,8 @@ pub use removal::{Invalidate, Query};
 pub(crate) use reply::write_key;
 pub use reply::{
     AtomicResult, BackupResult, BatchResult, Begun, Breakdown, Counts, Durability, EntryReply, Failure, Head,
-    KeyList, KeyReply, Largest, LeaseReply, LeaseState, NamespaceDetail, NamespaceHead, NamespaceResult,
-    NamespaceStatistics, Notes, Performance, Reply, Status, StructureResult,
+    KeyList, KeyReply, Largest, LeaseReply, LeaseState, NameList, NamespaceDetail, NamespaceHead,
+    NamespaceResult, NamespaceStatistics, Notes, Performance, Reply, Status, StructureResult,
 };
 pub use request::{Command, Operation, Put, Request};
 pub use structure::{

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use mpreg_storage::json::{Reader, Text};
 use mpreg_storage::limits::NAMESPACE_BYTES_MAX;
 
+use super::KeyText;
 use super::atomic::is_empty_object;
+use super::key::AFTER;
 use super::numbers::{read_count, read_positive};
 use super::removal::check_pattern;
 use crate::protocol::Error;
@@ -21,6 +23,8 @@ pub struct Namespace<'a> {
     pub pattern: Cow<'a, str>,
     /// JSON object with members: what an entry must satisfy besides.
     pub conditions: Option<&'a str>,
+    /// Only entries behind this key; its namespace does not count.
+    pub after: Option<KeyText<'a>>,
     /// What to do.
     pub action: NamespaceAction<'a>,
 }
@@ -53,6 +57,13 @@ pub enum NamespaceAction<'a> {
     },
     /// Count.
     Count,
+    /// List namespaces; the pattern is one of their names, and the request names none.
+    ListNamespaces {
+        /// Most names, at most [`LIST_KEYS_MAX`]; default 1000.
+        limit: u64,
+        /// Names to leave out before the first; default 0.
+        offset: u64,
+    },
     /// Export.
     Backup {
         /// `data` as base64 of gzip.
@@ -113,6 +124,7 @@ impl NamespaceAction<'_> {
             NamespaceAction::ListKeys { name: ListName::List, .. } => "list",
             NamespaceAction::ListKeys { name: ListName::Scan, .. } => "scan",
             NamespaceAction::Count => "count",
+            NamespaceAction::ListNamespaces { .. } => "list_namespaces",
             NamespaceAction::Backup { .. } => "backup",
             NamespaceAction::Restore { .. } => "restore",
         }
@@ -135,6 +147,7 @@ pub(super) struct NamespaceFields<'a> {
     merge: Option<Merge>,
     limit: Option<u64>,
     offset: u64,
+    after: Option<KeyText<'a>>,
 }
 
 impl<'a> NamespaceFields<'a> {
@@ -181,6 +194,10 @@ impl<'a> NamespaceFields<'a> {
             "merge_strategy" => self.merge = read_merge(fields)?,
             "limit" => self.limit = read_positive(fields, 12, "namespace_operation.limit")?,
             "offset" => self.offset = read_count(fields, 13, "namespace_operation.offset")?.unwrap_or(0),
+            "after" => {
+                let entered = fields.enter(14, "namespace_operation.after")?;
+                self.after = entered.map(|reader| KeyText::read(reader, &AFTER)).transpose()?;
+            }
             _ => fields.pass()?,
         }
         Ok(())
@@ -189,9 +206,12 @@ impl<'a> NamespaceFields<'a> {
     /// The operation, once it is known that everything it needs is there.
     pub(super) fn into_namespace(self) -> Result<Namespace<'a>, Error> {
         let action = self.action()?;
-        let namespace = check_namespace(self.namespace)?;
+        let namespace = match action {
+            NamespaceAction::ListNamespaces { .. } => Cow::Borrowed(""),
+            _ => check_namespace(self.namespace)?,
+        };
         let pattern = self.pattern.unwrap_or(Cow::Borrowed("*"));
-        Ok(Namespace { namespace, pattern, conditions: self.conditions, action })
+        Ok(Namespace { namespace, pattern, conditions: self.conditions, after: self.after, action })
     }
 
     fn action(&self) -> Result<NamespaceAction<'a>, Error> {
@@ -211,6 +231,10 @@ impl<'a> NamespaceFields<'a> {
             "list" => listing(ListName::List),
             "scan" => listing(ListName::Scan),
             "count" => NamespaceAction::Count,
+            "list_namespaces" => NamespaceAction::ListNamespaces {
+                limit: self.limit.unwrap_or(LIST_KEYS_DEFAULT).min(LIST_KEYS_MAX),
+                offset: self.offset,
+            },
             "backup" => {
                 let (compression, limit, offset) = (self.compression, self.limit, self.offset);
                 NamespaceAction::Backup { compression, limit, offset }

@@ -163,8 +163,11 @@ fn run(parts: &[Part], text: &str) -> bool {
     loop {
         match next.split_first() {
             Some((Part::Star, behind)) => {
-                if behind.is_empty() {
-                    return true;
+                match behind {
+                    [] => return true,
+                    // Whatever stands before it the star takes.
+                    [Part::Literal(end)] => return rest.ends_with(end.as_str()),
+                    _ => {}
                 }
                 retry = Some((behind, rest));
                 next = behind;

@@ -164,6 +164,12 @@ impl SegmentScan {
         Some(FrameRef { head: front.head(), body, durable: front.durable(), offset })
     }
 
+    /// What was read ahead is read again: beside a writer, what was no frame a moment ago may be one now.
+    pub fn look_again(&mut self) {
+        self.current = None;
+        self.source.forget();
+    }
+
     /// Goes one frame on. After a fault or the footer it stays where it is and answers the same again.
     /// Cost: one crc32c pass over the frame; no allocation on a mapped segment.
     ///

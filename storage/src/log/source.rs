@@ -47,6 +47,13 @@ impl Source {
         bytes.get(from..from.checked_add(len)?)
     }
 
+    /// Reads a file that may still be written anew from here on.
+    pub fn forget(&mut self) {
+        if let Source::Window { bytes, .. } = self {
+            bytes.clear();
+        }
+    }
+
     fn refill(&mut self, offset: u64, len: usize, limit: u64) -> io::Result<()> {
         let Source::Window { file, start, bytes } = self else { return Ok(()) };
         let ahead = WINDOW_BYTES.min(limit.saturating_sub(offset));

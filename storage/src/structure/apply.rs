@@ -156,14 +156,16 @@ impl Structure {
         while !items.is_done() {
             let (field, text) =
                 (items.text().map_err(ApplyError::Payload)?, items.text().map_err(ApplyError::Payload)?);
-            let old = first_bytes(self.main.get(field.as_bytes(), source)?);
-            let sequence = old.unwrap_or_else(|| self.take_sequence());
-            value.clear();
-            value.extend_from_slice(&sequence);
-            value.extend_from_slice(text.as_bytes());
-            self.main.insert(field.as_bytes(), &value, &mut edit!(self, source))?;
-            if old.is_none() {
-                self.side.insert(&sequence, field.as_bytes(), &mut edit!(self, source))?;
+            let next = self.next_sequence.to_be_bytes();
+            let known = self.main.insert_with(field.as_bytes(), &mut edit!(self, source), |old| {
+                value.clear();
+                value.extend_from_slice(&first_bytes(old).unwrap_or(next));
+                value.extend_from_slice(text.as_bytes());
+                &value
+            })?;
+            if !known {
+                self.next_sequence += 1;
+                self.side.insert(&next, field.as_bytes(), &mut edit!(self, source))?;
             }
         }
         Ok(())
@@ -194,12 +196,13 @@ impl Structure {
             let (score, member) =
                 (items.text().map_err(ApplyError::Payload)?, items.text().map_err(ApplyError::Payload)?);
             canonical(member, &mut canon);
-            self.unscore(&canon, source)?;
             let ordered = json::ordered_f64(number(score));
+            let old = self.side.insert(&canon, &ordered, &mut edit!(self, source))?;
+            if let Some(old) = first_bytes(old.as_deref()) {
+                self.main.remove(&scored_key(&old, &canon), &mut edit!(self, source))?;
+            }
             scored_value(&spelled(score), member, &mut value);
-            let key = scored_key(&ordered, &canon);
-            self.main.insert(&key, &value, &mut edit!(self, source))?;
-            self.side.insert(&canon, &ordered, &mut edit!(self, source))?;
+            self.main.insert(&scored_key(&ordered, &canon), &value, &mut edit!(self, source))?;
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use foldhash::fast::RandomState;
 use parking_lot::{Mutex, RwLock};
 
 use super::Structure;
@@ -133,10 +134,13 @@ impl Hot {
     }
 }
 
+/// Structures by number. Numbers are ours: nobody can choose them to collide.
+type Shard = RwLock<HashMap<u64, Arc<Hot>, RandomState>>;
+
 /// All structures in memory.
 #[derive(Debug)]
 pub struct Structures {
-    shards: Vec<RwLock<HashMap<u64, Arc<Hot>>>>,
+    shards: Vec<Shard>,
     bytes_max: u64,
     bytes: AtomicU64,
     /// Shard at which room is made next.
@@ -155,7 +159,7 @@ impl Structures {
         }
     }
 
-    fn shard(&self, id: u64) -> &RwLock<HashMap<u64, Arc<Hot>>> {
+    fn shard(&self, id: u64) -> &Shard {
         // Ids are positions shifted by the place in a batch: fold both into the shard's number.
         let mixed = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         &self.shards[mixed as usize % SHARDS]

@@ -9,25 +9,40 @@ use crate::json;
 use crate::limits::{ECHO_BYTES_MAX, FIELD_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::tree::Source;
 
+/// Fields up to which looking at each is cheaper than a table of them.
+const FEW_FIELDS: usize = 8;
+
 /// Values of the fields a command has changed so far, by top field, in the order they were first touched.
 #[derive(Default)]
 struct Pending<'a> {
     order: Vec<(&'a str, String)>,
+    /// Of more than a few fields.
     places: HashMap<&'a str, usize>,
 }
 
 impl<'a> Pending<'a> {
+    fn place(&self, field: &str) -> Option<usize> {
+        if self.order.len() <= FEW_FIELDS {
+            return self.order.iter().position(|(name, _)| *name == field);
+        }
+        self.places.get(field).copied()
+    }
+
     fn get(&self, field: &str) -> Option<&str> {
-        self.places.get(field).map(|at| &*self.order[*at].1)
+        self.place(field).map(|at| &*self.order[at].1)
     }
 
     fn set(&mut self, field: &'a str, value: String) {
-        match self.places.get(field) {
-            Some(at) => self.order[*at].1 = value,
-            None => {
-                self.places.insert(field, self.order.len());
-                self.order.push((field, value));
-            }
+        if let Some(at) = self.place(field) {
+            self.order[at].1 = value;
+            return;
+        }
+        self.order.push((field, value));
+        let few = self.order.len() <= FEW_FIELDS;
+        let from = if self.places.is_empty() { 0 } else { self.order.len() - 1 };
+        if !few {
+            let places = self.order[from..].iter().zip(from..).map(|((field, _), at)| (*field, at));
+            self.places.extend(places);
         }
     }
 }
@@ -67,8 +82,11 @@ impl Structure {
             return Err(Error::Refused(Refusal::TooLarge { field, bytes, bytes_max }));
         }
         let (top, path) = self.split_path(field, pending, source)?;
+        let whole = path.is_none() && matches!(change, FieldChange::Set(_));
         let old = match pending.get(top) {
             Some(value) => Some(value.to_owned()),
+            // What was there does not matter to a value that replaces all of it.
+            None if whole => None,
             None => self.field(top, source)?,
         };
         let value = match change {

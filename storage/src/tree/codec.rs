@@ -56,11 +56,12 @@ pub(super) fn put_varint(mut len: usize, out: &mut [u8]) -> usize {
 /// Reads a varint that was checked from the front of `bytes`: its value, and where it ends.
 #[inline]
 pub(super) fn varint(bytes: &[u8]) -> (usize, usize) {
-    let mut value = usize::from(bytes[0]);
-    if value < 0x80 {
-        return (value, 1);
-    }
-    value &= 0x7f;
+    let first = usize::from(bytes[0]);
+    if first < 0x80 { (first, 1) } else { long_varint(bytes) }
+}
+
+fn long_varint(bytes: &[u8]) -> (usize, usize) {
+    let mut value = usize::from(bytes[0] & 0x7f);
     let mut at = 1;
     loop {
         let byte = bytes[at];
@@ -238,7 +239,7 @@ fn children(rest: &mut Rest<'_>, level: u8, count: usize, to: &RootRef) -> Resul
     expect("bytes of the children", to.bytes, bytes.unwrap_or(u64::MAX))?;
     let keys = separators(rest, &key_lens)?;
     rest.end()?;
-    Ok(Inner { level, keys, links })
+    Ok(Inner::from_parts(level, keys, links))
 }
 
 fn separators(rest: &mut Rest<'_>, lens: &[usize]) -> Result<Packed, Bad> {

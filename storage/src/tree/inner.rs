@@ -1,5 +1,6 @@
 //! Inner nodes: links to children, and the keys between them.
 
+use super::heads::{self, compare_shared, head_of, shared};
 use super::node::{Edge, Link, Node};
 use super::packed::Packed;
 use super::{Edit, node};
@@ -13,6 +14,8 @@ pub(super) struct Inner {
     pub(super) level: u8,
     pub(super) keys: Packed,
     pub(super) links: Vec<Link>,
+    /// So many bytes at the beginning are the same in all keys but the first; perhaps more.
+    shared: usize,
 }
 
 /// Nodes that stand to the right of one that was split, each with the key that separates it.
@@ -23,19 +26,40 @@ impl Inner {
         Inner { level, ..Inner::default() }
     }
 
+    /// Takes over keys and links that were checked.
+    pub(super) fn from_parts(level: u8, keys: Packed, links: Vec<Link>) -> Inner {
+        let mut inner = Inner { level, keys, links, shared: 0 };
+        inner.set_heads();
+        inner
+    }
+
     pub(super) fn insert(&mut self, at: usize, key: &[u8], link: Link) {
+        let count = self.links.len();
+        let is_like_others = self.shared == 0
+            || at > 0 && count > 1 && compare_shared(key, self.keys.get(1), self.shared).is_eq();
         self.keys.insert(at, key.len()).copy_from_slice(key);
         self.links.insert(at, link);
+        if is_like_others && !self.links.len().is_power_of_two() {
+            self.keys.set_head(at, head_of(key, self.shared));
+        } else {
+            self.set_heads();
+        }
+    }
+
+    /// Finds out anew what the keys share, and sets all heads.
+    fn set_heads(&mut self) {
+        let count = self.keys.count();
+        self.shared = if count > 2 { shared(self.keys.get(1), self.keys.get(count - 1)) } else { 0 };
+        for at in 1..count {
+            let head = head_of(self.keys.get(at), self.shared);
+            self.keys.set_head(at, head);
+        }
     }
 
     /// The child below which `key` belongs.
     pub(super) fn child_of(&self, key: &[u8]) -> usize {
-        let (mut low, mut high) = (1, self.links.len());
-        while low < high {
-            let middle = (low + high) / 2;
-            if self.keys.get(middle) <= key { low = middle + 1 } else { high = middle }
-        }
-        low - 1
+        let found = heads::find(&self.keys, (1, self.links.len()), self.shared, key, |keys, at| keys.get(at));
+        found.unwrap_or_else(|above| above - 1)
     }
 
     /// The child below which item `index` stands, and how many items stand before that child. `len` is the
@@ -104,7 +128,8 @@ impl Inner {
         keys.insert(0, 0);
         let links = self.links.split_off(cut);
         self.links.shrink_to(cut.next_power_of_two());
-        (key, Inner { level: self.level, keys, links })
+        self.set_heads();
+        (key, Inner::from_parts(self.level, keys, links))
     }
 
     /// After a removal below `child`: drops it when it is empty, joins it with a neighbour when it is small.
@@ -123,6 +148,10 @@ impl Inner {
     /// Takes a child out. The first key stays empty, whose child it is.
     fn remove(&mut self, child: usize) -> Link {
         self.keys.remove(if self.links.len() > 1 { child.max(1) } else { child });
+        if self.keys.count() <= 2 {
+            // Nothing is shared by fewer than two.
+            self.set_heads();
+        }
         self.links.remove(child)
     }
 
@@ -155,6 +184,7 @@ impl Inner {
         self.keys.remove(from);
         self.keys.insert(from, key.len()).copy_from_slice(key);
         self.links.extend(right.links);
+        self.set_heads();
     }
 
     pub(super) fn can_merge_with(&self, other: &Inner) -> bool {

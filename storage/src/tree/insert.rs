@@ -42,6 +42,26 @@ impl Tree {
         })
     }
 
+    /// Puts under `key` what `make` makes of the value that is there; whether there was one. Costs and errors as
+    /// [`Tree::insert`], which it does with one walk less than a look before it.
+    pub fn insert_with<S: Source + ?Sized, V: AsRef<[u8]>>(
+        &mut self,
+        key: &[u8],
+        edit: &mut Edit<'_, S>,
+        make: impl FnOnce(Option<&[u8]>) -> V,
+    ) -> Result<bool, S::Error> {
+        let place = self.place_of(key, edit.source)?;
+        let old = place.as_ref().filter(|place| place.found).map(|place| place.leaf.item(place.slot).value);
+        let value = make(old);
+        let item = Item { key, value: value.as_ref() };
+        check(item, edit.cells)?;
+        let place = place.map(|place| (place.to_change(), place.found));
+        Ok(match place {
+            None => self.plant(item, edit).is_some(),
+            Some((place, found)) => self.put(item, place, found, edit).is_some(),
+        })
+    }
+
     /// Puts `value` before the item at `index`, or at the end where `index` is [`Tree::len`]. Costs and
     /// errors as [`Tree::insert`], and [`Error::OutOfRange`].
     pub fn insert_at<S: Source + ?Sized>(
@@ -144,6 +164,10 @@ impl Put<'_> {
 
     fn put_in_leaf(&mut self, leaf: &mut Leaf) -> Siblings {
         if self.replace {
+            self.old = leaf.replace_alike(self.slot, self.item);
+            if self.old.is_some() {
+                return Siblings::new();
+            }
             self.old = Some(leaf.remove(self.slot));
         }
         let leaves = leaf.insert_or_split(self.slot, self.item, self.edge);

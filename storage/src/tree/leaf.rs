@@ -3,9 +3,8 @@
 //! An item in the buffer is `key_len, key, value_len, value`, lengths as varints (`codec.rs`). Stored
 //! leaves hold the same bytes, so that encoding one is a copy.
 
-use std::cmp::Ordering;
-
 use super::codec::{put_varint, varint, varint_bytes};
+use super::heads::{self, compare_shared, head_of, shared};
 use super::node::Edge;
 use super::packed::Packed;
 use crate::limits::{LEAF_BYTES_MAX, LEAF_ITEMS_MAX};
@@ -43,7 +42,7 @@ impl Item<'_> {
 /// Between 1 and [`LEAF_ITEMS_MAX`] items of together at most [`LEAF_BYTES_MAX`], or one of any length.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Leaf {
-    /// The head of an item is the beginning of its key behind the first `shared` bytes, see [`head_of`].
+    /// The head of an item is that of its key, behind the first `shared` bytes.
     items: Packed,
     /// So many bytes at the beginning are the same in all keys; perhaps more.
     shared: usize,
@@ -86,42 +85,17 @@ impl Leaf {
     }
 
     pub(super) fn key(&self, slot: usize) -> &[u8] {
-        let packed = self.items.get(slot);
-        let (key_len, start) = varint(packed);
-        &packed[start..start + key_len]
+        key_of(&self.items, slot)
     }
 
     pub(super) fn last_key(&self) -> &[u8] {
         self.key(self.count() - 1)
     }
 
-    /// Slot of `key`, or the slot where it belongs. Looks at heads first: they stand close together, while
-    /// each key may be a cache miss away.
+    /// Slot of `key`, or the slot where it belongs.
+    #[inline]
     pub(super) fn find(&self, key: &[u8]) -> Result<usize, usize> {
-        let (mut low, mut high) = (0, self.count());
-        match self.compare_shared(key) {
-            Ordering::Less => return Err(low),
-            Ordering::Greater => return Err(high),
-            Ordering::Equal => {}
-        }
-        let head = head_of(key, self.shared);
-        while low < high {
-            let middle = (low + high) / 2;
-            match self.items.head(middle).cmp(&head).then_with(|| self.key(middle).cmp(key)) {
-                Ordering::Less => low = middle + 1,
-                Ordering::Greater => high = middle,
-                Ordering::Equal => return Ok(middle),
-            }
-        }
-        Err(low)
-    }
-
-    /// `Equal` when `key` begins with what all keys share, otherwise how it stands to all of them.
-    fn compare_shared(&self, key: &[u8]) -> Ordering {
-        if self.shared == 0 {
-            return Ordering::Equal;
-        }
-        key[..key.len().min(self.shared)].cmp(&self.key(0)[..self.shared])
+        heads::find(&self.items, (0, self.count()), self.shared, key, key_of)
     }
 
     /// Finds out anew what the keys share, and sets all heads.
@@ -153,7 +127,9 @@ impl Leaf {
 
     /// Adds `item` at `slot`, where there is room for it.
     pub(super) fn insert(&mut self, slot: usize, item: Item<'_>) {
-        let is_like_others = self.compare_shared(item.key).is_eq();
+        // Any key would do to compare with; this one was just looked at by whoever found the slot.
+        let is_like_others = self.shared == 0
+            || compare_shared(item.key, self.key(slot.min(self.count() - 1)), self.shared).is_eq();
         item.write(self.items.insert(slot, item.packed_bytes()));
         // A leaf that grew from nothing learns from time to time what its keys share.
         let is_time = self.count().is_power_of_two() && !item.key.is_empty();
@@ -162,6 +138,17 @@ impl Leaf {
         } else {
             self.set_heads();
         }
+    }
+
+    /// Puts `item` in the place of the one at `slot`, which has the same key, if it takes as many bytes; the old value.
+    pub(super) fn replace_alike(&mut self, slot: usize, item: Item<'_>) -> Option<Vec<u8>> {
+        let packed = self.items.get_mut(slot);
+        if packed.len() != item.packed_bytes() {
+            return None;
+        }
+        let old = packed[packed.len() - item.value.len()..].to_vec();
+        item.write(packed);
+        Some(old)
     }
 
     /// Removes the item at `slot` and returns its value.
@@ -249,19 +236,12 @@ impl Leaf {
     }
 }
 
-/// Bytes at the beginning that are the same in both.
-fn shared(left: &[u8], right: &[u8]) -> usize {
-    left.iter().zip(right).take_while(|(left, right)| left == right).count()
-}
-
-/// The four bytes of `key` behind the first `shared`, filled up with zeros, as a number: of two keys that
-/// share so many bytes the one with the lower head is the lower, and equal heads say nothing.
-fn head_of(key: &[u8], shared: usize) -> u32 {
-    let rest = key.get(shared..).unwrap_or_default();
-    match rest.first_chunk::<4>() {
-        Some(head) => u32::from_be_bytes(*head),
-        None => rest.iter().rev().fold(0, |head, &byte| head >> 8 | u32::from(byte) << 24),
-    }
+/// The key of an item.
+#[inline]
+fn key_of(items: &Packed, slot: usize) -> &[u8] {
+    let packed = items.get(slot);
+    let (key_len, start) = varint(packed);
+    &packed[start..start + key_len]
 }
 
 /// The shortest key that is higher than `left` and not higher than `right`, its right neighbour. Empty

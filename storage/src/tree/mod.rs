@@ -31,6 +31,7 @@ mod build;
 mod cells;
 mod codec;
 mod error;
+mod heads;
 mod inner;
 mod insert;
 mod iter;

@@ -2,6 +2,8 @@
 
 use crate::limits::LEAF_BYTES_MAX;
 
+/// Marks in one cache line.
+const LINE_MARKS: usize = 8;
 /// Buffers above this size grow by this step; smaller ones double.
 const STEP_BYTES: usize = 512;
 
@@ -73,9 +75,26 @@ impl Packed {
         &self.bytes[start(self.marks[at])..start(self.marks[at + 1])]
     }
 
+    pub(super) fn get_mut(&mut self, at: usize) -> &mut [u8] {
+        &mut self.bytes[start(self.marks[at])..start(self.marks[at + 1])]
+    }
+
     /// What [`Packed::set_head`] said of string `at`, otherwise 0.
     pub(super) fn head(&self, at: usize) -> u32 {
         (self.marks[at] >> 32) as u32
+    }
+
+    /// The first of the strings `from` to `to` whose head is at least `head`; their heads ascend.
+    #[inline]
+    pub(super) fn first_from_head(&self, (from, to): (usize, usize), head: u32) -> usize {
+        let wanted = u64::from(head) << 32;
+        let marks = &self.marks[from..to];
+        // One look at each cache line, none waiting for another: halving would wait for each line it meets.
+        let lines: usize = marks.iter().step_by(LINE_MARKS).map(|&mark| usize::from(mark < wanted)).sum();
+        let Some(line) = lines.checked_sub(1) else { return from };
+        let rest = &marks[line * LINE_MARKS..];
+        let within = &rest[..rest.len().min(LINE_MARKS)];
+        from + line * LINE_MARKS + within.iter().map(|&mark| usize::from(mark < wanted)).sum::<usize>()
     }
 
     pub(super) fn set_head(&mut self, at: usize, head: u32) {

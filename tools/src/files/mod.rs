@@ -11,6 +11,7 @@
 
 mod disk;
 mod frames;
+mod overlay;
 mod tail;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use mpreg_storage::table::{self, ReadOnlyTable, Snapshot};
 
 pub use disk::ReadOnlyDisk;
 pub use frames::{Frame, visit};
+pub use overlay::OverlayDisk;
 pub use tail::{Tail, TailEntry, damaged_record};
 
 use crate::failure::{Failure, Kind};

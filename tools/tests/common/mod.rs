@@ -1,5 +1,8 @@
 //! Running the binary and reading what it says.
 
+#[allow(dead_code)] // not every test file needs a server
+pub mod server;
+
 use std::process::{Command, Output};
 
 /// The binary under test with `arguments`, not started yet.
@@ -10,6 +13,7 @@ pub fn tools(arguments: &[&str]) -> Command {
 }
 
 /// Runs it to its end.
+#[allow(dead_code)] // some test files only ask servers
 pub fn run(arguments: &[&str]) -> Output {
     tools(arguments).output().expect("the binary was built by cargo")
 }
@@ -24,6 +28,7 @@ pub fn json(output: &Output) -> serde_json::Value {
 }
 
 /// Its stderr as text.
+#[allow(dead_code)] // not every test file reads it
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -32,8 +32,8 @@ pub use entry::EntryReply;
 pub(crate) use entry::write_key;
 pub(super) use entry::write_ttl;
 pub use namespace::{
-    BackupResult, Breakdown, KeyList, KeyReply, Largest, NamespaceDetail, NamespaceHead, NamespaceResult,
-    NamespaceStatistics,
+    BackupResult, Breakdown, KeyList, KeyReply, Largest, NameList, NamespaceDetail, NamespaceHead,
+    NamespaceResult, NamespaceStatistics,
 };
 pub use notes::{LeaseReply, LeaseState, Notes};
 pub use structure::{Begun, Counts, StructureResult};

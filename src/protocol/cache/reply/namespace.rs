@@ -236,6 +236,39 @@ impl<'a> KeyList<'a> {
     }
 }
 
+/// A listing of namespaces that is being written.
+#[derive(Debug)]
+#[must_use = "the member must be ended"]
+pub struct NameList {
+    count: u64,
+}
+
+impl NameList {
+    /// Appends the member's beginning, with the comma before it.
+    pub fn begin(head: &NamespaceHead<'_>, out: &mut Vec<u8>) -> NameList {
+        head.write_into(out);
+        out.extend_from_slice(br#","namespaces":["#);
+        NameList { count: 0 }
+    }
+
+    /// Appends a name, a JSON string.
+    pub fn push(&mut self, name: &[u8], out: &mut Vec<u8>) {
+        if self.count > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(name);
+        self.count += 1;
+    }
+
+    /// Appends the member's end.
+    pub fn end(self, has_more: bool, operation_id: &[u8; 36], out: &mut Vec<u8>) {
+        out.push(b']');
+        write_count(out, "count", self.count);
+        write_flag(out, "has_more", has_more);
+        write_result_end(out, None, operation_id);
+    }
+}
+
 /// What a backup says behind its data.
 #[derive(Debug, Clone, Copy)]
 pub struct BackupResult<'a> {

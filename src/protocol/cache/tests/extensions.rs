@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::results::{ID, head, text};
 use crate::protocol::cache::{
     AtomicResult, BackupResult, BackupWriter, BatchResult, Code, Combine, Command, Consistency, Counts,
-    Durability, EntryReply, Failure, Invalidate, Lease, LeaseReply, LeaseState, Level, NamespaceAction,
-    NamespaceHead, NamespaceResult, Notes, Operation, Reply, Request, SetVerb, SortedSetVerb, Status,
-    StoredEntry, StructureResult, Verb,
+    Durability, EntryReply, Failure, Invalidate, Lease, LeaseReply, LeaseState, Level, NameList,
+    NamespaceAction, NamespaceHead, NamespaceResult, Notes, Operation, Reply, Request, SetVerb,
+    SortedSetVerb, Status, StoredEntry, StructureResult, Verb,
 };
 use crate::protocol::{self, parse};
 use mpreg_storage::record::Extras;
@@ -99,6 +99,9 @@ fn requests_mean_what_their_section_says() {
     let Command::Namespace(backup) = request("Backups in parts").command else { panic!() };
     let parts = NamespaceAction::Backup { compression: false, limit: Some(1000), offset: 2000 };
     assert_eq!(backup.action, parts);
+    let Command::Namespace(names) = request("Which namespaces there are").command else { panic!() };
+    assert_eq!(names.action, NamespaceAction::ListNamespaces { limit: 1000, offset: 0 });
+    assert_eq!((&*names.namespace, &*names.pattern), ("", "user_*"));
 }
 
 const NOW_US: u64 = 1_700_000_001_500_000;
@@ -227,6 +230,23 @@ fn backup() -> String {
     })
 }
 
+fn names() -> String {
+    let head = NamespaceHead {
+        success: true,
+        operation_type: "list_namespaces",
+        namespace: "",
+        pattern: Some("user_*"),
+    };
+    text(|out| {
+        reply(Operation::Namespace, Status::Hit, Durability::Strong).write_with(out, |out| {
+            let mut list = NameList::begin(&head, out);
+            list.push(b"\"user_permissions\"", out);
+            list.push(b"\"user_sessions\"", out);
+            list.end(false, ID, out);
+        });
+    })
+}
+
 /// Every reply of the document, as our writers write it.
 fn written() -> Vec<String> {
     let refused = Reply::failure(
@@ -245,6 +265,7 @@ fn written() -> Vec<String> {
         plain(refused),
         invalidated,
         backup(),
+        names(),
     ];
     all.extend(batches());
     all.extend(notes());

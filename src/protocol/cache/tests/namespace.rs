@@ -37,7 +37,9 @@ fn every_operation_is_read_with_its_defaults() {
     assert_eq!(action("backup", ""), backup);
     let restore = NamespaceAction::Restore { data: BackupData::Plain("{}"), merge: Merge::Overwrite };
     assert_eq!(action("restore", r#","data":{}"#), restore);
-    for name in ["clear", "statistics", "list_keys", "list", "scan", "count", "backup"] {
+    let names = NamespaceAction::ListNamespaces { limit: 1000, offset: 0 };
+    assert_eq!(namespace(r#""operation_type":"list_namespaces""#).unwrap().action, names);
+    for name in ["clear", "statistics", "list_keys", "list", "scan", "count", "backup", "list_namespaces"] {
         assert_eq!(action(name, "").operation_type(), name);
     }
     assert_eq!(restore.operation_type(), "restore");
@@ -64,6 +66,11 @@ fn every_field_is_read() {
         action("backup", r#","compression":true,"limit":5,"offset":7,"backup_format":"json""#),
         NamespaceAction::Backup { compression: true, limit: Some(5), offset: 7 }
     );
+    let behind = namespace(
+        r#""operation_type":"backup","namespace":"n","after":{"namespace":"n","identifier":"a","version":"v2"}"#,
+    );
+    let key = behind.unwrap().after.unwrap();
+    assert_eq!((&*key.identifier, &*key.version), ("a", "v2"));
     for (name, merge) in
         [("overwrite", Merge::Overwrite), ("skip_existing", Merge::SkipExisting), ("newest", Merge::Newest)]
     {
@@ -128,6 +135,8 @@ fn namespace_refusals_name_the_field() {
         (r#""merge_strategy":"mine""#, "namespace_operation.merge_strategy does not know \"mine\""),
         (r#""limit":0"#, "namespace_operation.limit must be 1 or more"),
         (r#""offset":-1"#, "namespace_operation.offset must be 0 or more"),
+        (r#""after":"a""#, "namespace_operation.after must be an object"),
+        (r#""after":{"namespace":"n"}"#, "namespace_operation.after.identifier is required"),
     ];
     for (operation, message) in cases {
         assert_eq!(namespace(operation).unwrap_err(), message, "{operation}");

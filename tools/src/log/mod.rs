@@ -1,5 +1,8 @@
-//! `log`: what stands in the log, frame by frame or record by record.
+//! `log`: what stands in the log, frame by frame or record by record, and what comes to stand there.
 
+mod follow;
+
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -11,24 +14,30 @@ use crate::failure::{Failure, Outcome};
 use crate::files::{DataDirectory, Frame, damaged_record, visit};
 use crate::output::{self, Format};
 
+/// Frames printed when nobody says how many.
+const FRAMES_DEFAULT: usize = 1000;
+
 /// Print frames and records of the log by position.
 #[derive(Args)]
 pub struct Arguments {
     /// The data directory.
     #[arg(long, env = "MPREG_DATA")]
     data: PathBuf,
-    /// First lsn to print.
-    #[arg(long, default_value_t = 0)]
-    from: u64,
+    /// First lsn to print; default: the oldest, or with --follow the next one.
+    #[arg(long)]
+    from: Option<u64>,
     /// Last lsn to print.
     #[arg(long, default_value_t = u64::MAX)]
     to: u64,
     /// Print the records of each frame, too.
     #[arg(long)]
     records: bool,
-    /// At most this many frames.
-    #[arg(long, default_value_t = 1000)]
-    limit: usize,
+    /// At most this many frames; default 1000, with --follow no limit.
+    #[arg(long)]
+    limit: Option<usize>,
+    /// Go on with what is written from now on, until interrupted. JSON is then one line a frame.
+    #[arg(long, short)]
+    follow: bool,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -66,6 +75,9 @@ struct RecordRow {
 /// Runs `log`.
 pub fn run(arguments: &Arguments) -> Outcome {
     let directory = DataDirectory::open(&arguments.data)?;
+    if arguments.follow {
+        return print_new(arguments, &directory);
+    }
     let (rows, ending) = directory.observe(|observed| {
         let rows = frames(arguments, &directory, &observed.look)?;
         Ok((rows, directory.ending(&observed.look)))
@@ -78,10 +90,46 @@ pub fn run(arguments: &Arguments) -> Outcome {
     Ok(())
 }
 
+/// Prints frames as they come.
+fn print_new(arguments: &Arguments, directory: &DataDirectory) -> Outcome {
+    let first = match arguments.from {
+        Some(lsn) => Lsn(lsn),
+        None => directory.observe(|observed| Ok(observed.look.last_lsn.plus(1)))?,
+    };
+    let mut left = arguments.limit.unwrap_or(usize::MAX);
+    eprintln!("log: following from lsn {first}; interrupt to stop");
+    follow::follow(directory, first, |frame| {
+        if frame.frame.head.first_lsn.0 > arguments.to || left == 0 {
+            return Ok(false);
+        }
+        let row = row(arguments, frame)?;
+        left -= 1;
+        if arguments.format == Format::Json {
+            output::json_line(&row)?
+        } else {
+            print_line(&row)?
+        }
+        Ok(left > 0 && row.last_lsn < arguments.to)
+    })
+}
+
+/// A frame without columns: how wide they would have to be is not known yet.
+fn print_line(row: &FrameRow) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let (time, place) = (output::time(row.time_us), format!("{}@{}", row.segment, row.offset));
+    writeln!(out, "{time} {place} lsn {} to {}, {} bytes", row.first_lsn, row.last_lsn, row.body_bytes)?;
+    for record in &row.records {
+        writeln!(out, "  {} {} {} {} bytes", record.lsn, record.operation, record.key, record.value_bytes)?;
+    }
+    out.flush()
+}
+
 fn frames(arguments: &Arguments, directory: &DataDirectory, look: &Look) -> Result<Vec<FrameRow>, Failure> {
     let mut rows = Vec::new();
-    visit(&directory.log_path(), look, Lsn(arguments.from), |frame| {
-        if frame.frame.head.first_lsn.0 > arguments.to || rows.len() == arguments.limit {
+    visit(&directory.log_path(), look, Lsn(arguments.from.unwrap_or(0)), |frame| {
+        if frame.frame.head.first_lsn.0 > arguments.to
+            || rows.len() == arguments.limit.unwrap_or(FRAMES_DEFAULT)
+        {
             return Ok(false);
         }
         rows.push(row(arguments, &frame)?);
@@ -112,7 +160,7 @@ fn records(arguments: &Arguments, frame: &Frame<'_>) -> Result<Vec<RecordRow>, F
     let mut rows = Vec::new();
     for (lsn, record) in (first..).zip(Records::new(frame.frame.body)) {
         let record = record.map_err(|error| damaged_record(frame.segment.0, frame.frame.offset, &error))?;
-        if !(arguments.from..=arguments.to).contains(&lsn) {
+        if !(arguments.from.unwrap_or(0)..=arguments.to).contains(&lsn) {
             continue;
         }
         let (value_bytes, expires_us) = match record.op {
