@@ -11,11 +11,19 @@ use mpreg::global_cache::{
     CacheLevel, CacheMetadata, CacheOptions, CacheResult, ConsistencyLevel, Error, GlobalCacheConfiguration,
 };
 use mpreg::{GlobalCacheKey, GlobalCacheManager};
+use mpreg_storage::store::{Options, Store};
 use serde_json::{Value, json};
 use support::wire::{Peer, start};
+use tempfile::TempDir;
 
 fn levels(levels: &[CacheLevel]) -> CacheOptions {
     CacheOptions { cache_levels: levels.to_vec(), ..CacheOptions::default() }
+}
+
+/// Tests run on full disks, too.
+fn open(dir: &TempDir, configuration: GlobalCacheConfiguration) -> GlobalCacheManager {
+    let options = Options { free_bytes_min: Some(0), topics: None, ..Options::new(dir.path()) };
+    GlobalCacheManager::over_store(Store::open(options).unwrap(), configuration).unwrap()
 }
 
 async fn put(
@@ -30,7 +38,7 @@ async fn put(
 #[tokio::test]
 async fn a_manager_reads_what_it_wrote_also_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let cache = GlobalCacheManager::open(dir.path(), GlobalCacheConfiguration::default()).await.unwrap();
+    let cache = open(&dir, GlobalCacheConfiguration::default());
     let options = CacheOptions::default();
     let key = GlobalCacheKey::from_data("n", &json!({"id": 1})).unwrap();
     assert!(!cache.get(&key, &options).await.unwrap().success);
@@ -46,7 +54,7 @@ async fn a_manager_reads_what_it_wrote_also_after_a_restart() {
     let refused = put(&cache, &key, Value::Null, &options).await;
     assert!(!refused.success && refused.error_message.unwrap().contains("value"));
     cache.shutdown().await.unwrap();
-    let cache = GlobalCacheManager::open(dir.path(), GlobalCacheConfiguration::default()).await.unwrap();
+    let cache = open(&dir, GlobalCacheConfiguration::default());
     let found = cache.get(&key, &options).await.unwrap();
     assert_eq!((found.success, found.cache_level), (true, Some(CacheLevel::L2)));
     assert_eq!(found.value::<Value>().unwrap(), json!({"user": 1}));
@@ -78,7 +86,7 @@ async fn tiers_that_are_off_are_not_used_and_those_of_others_not_configured() {
         assert!(matches!(refused, Error::NotConfigured { what: named } if named == what), "{refused}");
     }
     let configuration = GlobalCacheConfiguration { enable_l2_persistent: false, ..Default::default() };
-    let cache = GlobalCacheManager::open(dir.path(), configuration).await.unwrap();
+    let cache = open(&dir, configuration);
     let key = GlobalCacheKey::new("n", "a");
     for options in
         [CacheOptions::default(), levels(&[CacheLevel::L2]), levels(&[CacheLevel::L1, CacheLevel::L4])]

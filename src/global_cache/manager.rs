@@ -59,6 +59,17 @@ impl GlobalCacheManager {
         let options = store::Options { topics: None, ..store::Options::new(dir) };
         let opened = tokio::task::spawn_blocking(move || Store::open(options)).await;
         let store = opened.map_err(|error| Error::Internal(error.to_string()))??;
+        GlobalCacheManager::over_store(store, configuration)
+    }
+
+    /// A cache of its own over a store that is open already, with options of the caller's. The end closes it.
+    ///
+    /// # Errors
+    /// `NotConfigured`.
+    pub fn over_store(
+        store: Store,
+        configuration: GlobalCacheConfiguration,
+    ) -> Result<GlobalCacheManager, Error> {
         let process = RandomState::new().hash_one(std::process::id());
         let cache = Arc::new(Cache::new(store, Level::Eventual, process));
         Ok(GlobalCacheManager { owned: true, ..GlobalCacheManager::over(cache, configuration)? })
