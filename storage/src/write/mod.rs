@@ -16,6 +16,7 @@ pub mod recovery;
 pub(crate) mod structures;
 mod view;
 pub mod waiters;
+mod whole;
 
 #[cfg(test)]
 mod tests;
