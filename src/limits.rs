@@ -84,8 +84,6 @@ pub(crate) const PATTERN_COMPILED_BYTES_MAX: usize = 256 * 1024;
 pub(crate) const PATTERNS_CACHED_MAX: usize = 64;
 /// How long the answer of a numbered write is kept for its repetitions: 24 h.
 pub(crate) const RETRY_KEPT_US: u64 = 24 * 3600 * 1_000_000;
-/// Longest answer that is kept whole; of a longer one only how it ended.
-pub(crate) const RETRY_ANSWER_BYTES_MAX: usize = 128 * 1024;
 /// How long one request may work on many entries; its caller gives up at 10 s.
 pub(crate) const BULK_MS_MAX: u64 = 6_000;
 /// A backup in parts ends a part behind this, or behind its first entry: the longest value still fits a message then.

@@ -351,6 +351,97 @@ async fn batches_happen_whole_and_numbered_writes_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn reads_in_a_batch_see_what_came_before_them() {
+    let mut bench = Bench::new().await;
+    bench.value("letters", "set", "add", json!({"values": ["a", "b"]})).await;
+    bench.value("others", "set", "add", json!({"values": ["b", "z"]})).await;
+    let of = |id: &str, family: &str, verb: &str, mut arguments: Value| {
+        arguments["structure_type"] = json!(family);
+        arguments["operation"] = json!(verb);
+        json!({"operation": "structure", "key": key(id), "structure_operation": arguments})
+    };
+    for round in 0..2 {
+        let operations = json!([
+            of("letters", "set", "add", json!({"values": ["c"]})),
+            of("letters", "set", "contains", json!({"values": ["c"]})),
+            of("others", "set", "remove", json!({"values": ["b"]})),
+            of("letters", "set", "difference", json!({"options": {"other_sets": [key("others")]}})),
+            of("made", "sorted_set", "add", json!({"scored_values": [{"value": "x", "score": 2}, {"value": "y", "score": 1}]})),
+            of("made", "sorted_set", "rank", json!({"values": ["x"]})),
+            of("made", "sorted_set", "size", json!({})),
+            of("count", "counter", "increment", json!({})),
+            of("count", "counter", "get", json!({})),
+            {"operation": "get", "key": key("letters")},
+            {"operation": "put", "key": key("letters"), "value": "a text"},
+            {"operation": "get", "key": key("letters")},
+            {"operation": "delete", "key": key("made")},
+            of("made", "sorted_set", "size", json!({})),
+            of("letters2", "set", "size", json!({})),
+        ]);
+        let done = bench.ask(json!({"operation": "batch", "operations": operations})).await;
+        let results = done["batch_result"]["results"].as_array().unwrap_or_else(|| panic!("{done}"));
+        let value = |at: usize| &results[at]["structure_result"]["value"];
+        assert_eq!(*value(1), true, "{done}");
+        assert_eq!(*value(3), json!(["a", "b", "c"]), "b is gone from the others");
+        assert_eq!((value(5), value(6)), (&json!(1), &json!(2)));
+        assert_eq!(*value(8), round + 1);
+        assert_eq!(results[9]["entry"]["value"], json!(["a", "b", "c"]));
+        assert_eq!(results[11]["entry"]["value"], "a text");
+        assert_eq!(
+            (&results[13]["status"], &results[14]["status"]),
+            (&json!("miss"), &json!("miss")),
+            "{done}"
+        );
+        // Once more from rows.
+        bench.put("letters", json!(["a", "b"])).await;
+        bench.value("others", "set", "add", json!({"values": ["b"]})).await;
+        bench = bench.restart().await;
+    }
+    let wrong = json!([
+        {"operation": "put", "key": key("count"), "value": 77},
+        of("others", "list", "get", json!({"index": 9})),
+    ]);
+    let refused = bench.ask(json!({"operation": "batch", "operations": wrong})).await;
+    assert_eq!(
+        (&refused["status"], &refused["batch_result"]["failed_index"]),
+        (&json!("error"), &json!(1)),
+        "{refused}"
+    );
+    assert_eq!(bench.get("count").await, 2, "a read that fails gives the batch up");
+    bench.node.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_answers_of_numbered_writes_are_kept_whole() {
+    let mut bench = Bench::new().await;
+    let long = "x".repeat(300_000);
+    bench.value("jobs", "queue", "enqueue", json!({"values": [long, "second"]})).await;
+    let pop = json!({"operation": "structure", "key": key("jobs"), "client": {"id": "worker", "seq": 1},
+        "structure_operation": {"structure_type": "queue", "operation": "dequeue"}});
+    let first = bench.ask(pop.clone()).await;
+    assert_eq!(first["structure_result"]["value"], long);
+    let again = bench.ask(pop.clone()).await;
+    assert_eq!((&again["replayed"], &again["structure_result"]["value"]), (&json!(true), &json!(long)));
+    let mut bench = bench.restart().await;
+    let again = bench.ask(pop).await;
+    assert_eq!((&again["replayed"], &again["structure_result"]["value"]), (&json!(true), &json!(long)));
+    assert_eq!(bench.value("jobs", "queue", "size", json!({})).await, 1, "popped once");
+
+    // Longer than a value may be: nothing is done that could not be answered again.
+    for half in ["y", "z"] {
+        bench.value("large", "queue", "enqueue", json!({"values": [half.repeat(9_000_000)]})).await;
+    }
+    let pop = json!({"operation": "structure", "key": key("large"), "client": {"id": "worker", "seq": 2},
+        "structure_operation": {"structure_type": "queue", "operation": "dequeue", "count": 2}});
+    for _ in 0..2 {
+        let refused = bench.ask(pop.clone()).await;
+        assert_eq!(refused["error_code"], "CACHE_TOO_LARGE");
+    }
+    assert_eq!(bench.value("large", "queue", "size", json!({})).await, 2, "nothing was changed");
+    bench.node.shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn leases_lives_and_volatile_values() {
     let mut bench = Bench::new().await;
     let ask = json!({"operation": "get", "key": key("costly"), "options": {"lease": {"ttl_ms": 60_000}}});

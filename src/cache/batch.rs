@@ -2,12 +2,12 @@
 //! are sent: the answer is kept in the same record as the write.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
-use mpreg_storage::limits::VALUE_BYTES_MAX;
 use mpreg_storage::memory::EntryRef;
-use mpreg_storage::record::{EntryFields, Extras, Key, Lsn};
+use mpreg_storage::record::{Extras, Key, Lsn};
 use mpreg_storage::store::{
-    BatchError, Batched, Done, Error as StoreError, Once, Operation as StoreOperation, Update, Verdict,
+    BatchError, Batched, Done, Error as StoreError, Look, Members, Once, Operation as StoreOperation, Seen,
 };
 
 use crate::cache::atomic::{Came, Run, is_negative, verdict_of, write_came};
@@ -15,9 +15,9 @@ use crate::cache::constraints::parse_constraints;
 use crate::cache::failure::named;
 use crate::cache::notify::Notice;
 use crate::cache::put::shown_ttl;
-use crate::cache::structure::{self, Arguments, Count, Lists};
+use crate::cache::structure::{self, Arguments, Count, Lists, StructureLook};
 use crate::cache::{Clerk, Desk, Patience, head, reached, timed};
-use crate::limits::{RETRY_ANSWER_BYTES_MAX, RETRY_KEPT_US};
+use crate::limits::RETRY_KEPT_US;
 use crate::protocol::Error;
 use crate::protocol::cache::{
     Batch, BatchResult, Client, Code, Command, EntryReply, Failure, KeyText, Put, Reply, Status, Verb,
@@ -29,7 +29,11 @@ const NAMESPACE: &str = "mpreg.retry";
 
 /// One operation of a batch, prepared.
 enum Part<'a> {
-    Get(&'a KeyText<'a>, Vec<u8>),
+    Get {
+        key: &'a KeyText<'a>,
+        encoded: Vec<u8>,
+        look: EntryLook,
+    },
     Put {
         put: &'a Put<'a>,
         key: Vec<u8>,
@@ -51,18 +55,28 @@ enum Part<'a> {
         arguments: Arguments<'a>,
         extras: Vec<u8>,
     },
+    /// A verb that only reads.
+    Read {
+        look: StructureLook<'a>,
+        key: Vec<u8>,
+    },
 }
 
-/// Looks and changes nothing: a get in a batch.
-struct Look;
+/// A get in a batch: the text of a structure, if it is one.
+#[derive(Default)]
+struct EntryLook {
+    text: RefCell<Option<Vec<u8>>>,
+}
 
-impl Update for Look {
-    fn decide(&self, _: Option<&EntryFields<'_>>, _: u64) -> Verdict {
-        Verdict::Keep
-    }
-
-    fn grows_by(&self) -> usize {
-        0
+impl Look for EntryLook {
+    fn look(&self, seen: &[Seen], members: &Members<'_>) -> Result<(), StoreError> {
+        self.text.take();
+        if let Some(structure) = seen.first().and_then(|seen| seen.structure.as_ref()) {
+            let mut text = Vec::new();
+            structure::render(structure, &members.of(structure), &mut text)?;
+            self.text.replace(Some(text));
+        }
+        Ok(())
     }
 }
 
@@ -73,7 +87,7 @@ impl<'a> Part<'a> {
             key.encode_into(&mut out).map(|()| out)
         };
         Ok(match command {
-            Command::Get(key) => Part::Get(key, encoded(key)?),
+            Command::Get(key) => Part::Get { key, encoded: encoded(key)?, look: EntryLook::default() },
             Command::Delete(key) => Part::Delete(encoded(key)?),
             Command::Put(put) => {
                 let violations = parse_constraints(put.constraints)?.violations(put.value);
@@ -87,7 +101,7 @@ impl<'a> Part<'a> {
             }
             Command::Atomic(atomic) => Part::Atomic { run: Run::new(atomic)?, key: encoded(&atomic.key)? },
             Command::Structure(asked) => match &asked.verb {
-                Verb::Counter(verb) if asked.verb.writes() => {
+                Verb::Counter(verb) => {
                     Part::Counter { count: Count::new(asked, verb), key: encoded(&asked.key)? }
                 }
                 verb if verb.writes() => {
@@ -95,7 +109,7 @@ impl<'a> Part<'a> {
                     let (key, arguments) = (encoded(&asked.key)?, Arguments::of(verb));
                     Part::Structure { asked, key, arguments, extras }
                 }
-                _ => return Err(Error::NotSupported("reading structures in a batch is")),
+                _ => Part::Read { look: StructureLook::new(asked)?, key: encoded(&asked.key)? },
             },
             _ => return Err(Error::NotSupported("this operation in a batch is")),
         })
@@ -110,7 +124,8 @@ impl<'a> Part<'a> {
 
     fn operation<'o>(&'o self, lists: Option<&'o Lists<'o>>) -> Option<StoreOperation<'o>> {
         Some(match self {
-            Part::Get(_, key) => StoreOperation::Update { key, update: &Look },
+            Part::Get { encoded, look, .. } => StoreOperation::Look { key: encoded, look },
+            Part::Read { look, key } => StoreOperation::Look { key, look },
             Part::Put { put, key, ttl_us, extras } => {
                 StoreOperation::Put { key, value: put.value.as_bytes(), ttl_us: *ttl_us, extras }
             }
@@ -129,7 +144,7 @@ impl<'a> Part<'a> {
     /// How the operation ended; `Err` gives the batch up.
     fn status(&self, done: &Done) -> Result<Status, Status> {
         match self {
-            Part::Get(..) => {
+            Part::Get { .. } => {
                 let found = done.previous.as_ref().is_some_and(|entry| !is_negative(&entry.fields()));
                 Ok(if found { Status::Hit } else { Status::Miss })
             }
@@ -143,14 +158,18 @@ impl<'a> Part<'a> {
                 Ok((told, _)) => Ok(told.status.unwrap_or(Status::Hit)),
                 Err(_) => Err(Status::Error),
             },
-            Part::Structure { .. } => Ok(Status::Hit),
+            // A miss of what only reads is an answer.
+            Part::Structure { .. } | Part::Read { .. } => Ok(Status::Hit),
         }
     }
 
     /// Appends the members of the operation's result; answers its status.
     fn write(&self, done: &Done, operation_id: &[u8; 36], out: &mut Vec<u8>) -> Status {
         match self {
-            Part::Get(key, _) => write_found(key, done.previous.as_ref(), out),
+            Part::Get { key, look, .. } => {
+                let text = look.text.borrow();
+                write_found(key, done.previous.as_ref(), text.as_deref(), out)
+            }
             Part::Atomic { run, .. } => {
                 let came = run.came.borrow();
                 write_came(&came, operation_id, out);
@@ -158,31 +177,35 @@ impl<'a> Part<'a> {
             }
             Part::Counter { count, .. } => structure::write_counted(count, done, operation_id, out),
             Part::Structure { asked, .. } => structure::write_done(&asked.verb, done, operation_id, out),
+            Part::Read { look, .. } => look.write(operation_id, out),
             Part::Put { .. } | Part::Delete(_) => self.status(done).unwrap_or(Status::Error),
         }
     }
 }
 
-fn write_found(key: &KeyText<'_>, entry: Option<&EntryRef>, out: &mut Vec<u8>) -> Status {
+/// Appends the entry of a get; `text` is what it shows of a structure.
+fn write_found(
+    key: &KeyText<'_>,
+    entry: Option<&EntryRef>,
+    text: Option<&[u8]>,
+    out: &mut Vec<u8>,
+) -> Status {
     let Some(entry) = entry.filter(|entry| !is_negative(&entry.fields())) else { return Status::Miss };
     let fields = entry.fields();
-    // Structures are read by operations of their own; here only their presence shows.
-    if fields.structure().is_none() {
-        let extras = Extras::decode(fields.extras).unwrap_or_default();
-        let shown = EntryReply {
-            namespace: &key.namespace,
-            identifier: &key.identifier,
-            version: &key.version,
-            value: fields.value,
-            created_us: fields.created_us,
-            access_count: fields.access_count.into(),
-            last_access_us: fields.last_access_us,
-            ttl_us: shown_ttl(fields.created_us, fields.expires_us, &extras),
-            extras,
-            include_metadata: true,
-        };
-        shown.write_into(out);
-    }
+    let extras = Extras::decode(fields.extras).unwrap_or_default();
+    let shown = EntryReply {
+        namespace: &key.namespace,
+        identifier: &key.identifier,
+        version: &key.version,
+        value: text.unwrap_or(fields.value),
+        created_us: fields.created_us,
+        access_count: fields.access_count.into(),
+        last_access_us: fields.last_access_us,
+        ttl_us: shown_ttl(fields.created_us, fields.expires_us, &extras),
+        extras,
+        include_metadata: true,
+    };
+    shown.write_into(out);
     Status::Hit
 }
 
@@ -330,6 +353,9 @@ impl Desk<'_> {
     fn name_part(&self, part: &Part<'_>, error: &StoreError) -> (Code, String) {
         match (part, error) {
             (Part::Structure { asked, .. }, StoreError::Refused(refusal)) => structure::named(asked, refusal),
+            (Part::Read { look, .. }, StoreError::Refused(refusal)) => {
+                structure::named(look.asked(), refusal)
+            }
             (Part::Counter { count, .. }, StoreError::GivenUp) => {
                 count.refused().unwrap_or((Code::Internal, "the counter could not be changed".to_owned()))
             }
@@ -421,14 +447,12 @@ fn write_answer(
     Status::Hit
 }
 
-/// An answer as it is kept: `{"status":..,"members":{..}}`; a long one without its members.
+/// An answer as it is kept: `{"status":..,"members":{..}}`. One too long for a value is refused by the store, and the
+/// write with it: a repetition could not be answered.
 fn kept(status: Status, members: &[u8]) -> Vec<u8> {
     let mut out = format!(r#"{{"status":"{}","members":{{"#, status.as_str()).into_bytes();
-    if members.len() <= RETRY_ANSWER_BYTES_MAX {
-        out.extend_from_slice(members.strip_prefix(b",").unwrap_or(members));
-    }
+    out.extend_from_slice(members.strip_prefix(b",").unwrap_or(members));
     out.extend_from_slice(b"}}");
-    debug_assert!(out.len() < VALUE_BYTES_MAX, "a kept answer is short");
     out
 }
 

@@ -19,6 +19,8 @@ pub enum Bug {
     ReplyBeforeHandOver = 5,
     /// A fill ignores writes that happened meanwhile.
     FillWithoutToken = 6,
+    /// Readers do not wait for a batch that is being applied.
+    ShowHalfBatches = 7,
 }
 
 #[cfg(feature = "mutants")]

@@ -7,6 +7,7 @@
 //! | `SkipSync`, `SkipDirectorySync`, `DropLogBeforeCheckpoint` | the crash enumeration of `crash_points` |
 //! | `CutAtAnyBadRecord` | bits turned over in records that were durable |
 //! | `FillWithoutToken` | a write, its checkpoint and its eviction in the middle of a cold read |
+//! | `ShowHalfBatches` | readers beside a writer of batches that change many keys |
 //!
 //! `ReplyBeforeHandOver` lives in the server and is planted there.
 //! Needs `--features mutants`, which no release has.
@@ -27,19 +28,20 @@ use support::{History, Life, WALL_US, judge, key, number, options, work};
 type Harness = fn() -> usize;
 
 /// The bugs that live in this crate, with what must find them.
-const CASES: [(Bug, Harness); 5] = [
+const CASES: [(Bug, Harness); 6] = [
     (Bug::SkipSync, power_cuts),
     (Bug::SkipDirectorySync, power_cuts),
     (Bug::DropLogBeforeCheckpoint, power_cuts),
     (Bug::CutAtAnyBadRecord, damaged_records),
     (Bug::FillWithoutToken, writes_during_cold_reads),
+    (Bug::ShowHalfBatches, half_batches),
 ];
 
 #[test]
 fn each_planted_bug_is_found_and_a_sound_store_is_left_alone() {
     let began = std::time::Instant::now();
     plant(None);
-    for harness in [power_cuts as Harness, damaged_records, writes_during_cold_reads] {
+    for harness in [power_cuts as Harness, damaged_records, writes_during_cold_reads, half_batches] {
         assert_eq!(harness(), 0, "violations without a planted bug");
     }
     let mut missed = Vec::new();
@@ -97,6 +99,13 @@ fn damaged_records() -> usize {
         }
     }
     violations
+}
+
+/// Readers that look at the first and the last effect of batches while they are written.
+fn half_batches() -> usize {
+    // Threads meet when the machine lets them: tried again before it counts as missed.
+    let tries = (0..10).map(|_| support::halves::look_for_halves(number("MUTANTS_BATCHES", 500)).0);
+    tries.into_iter().find(|halves| *halves > 0).map_or(0, |halves| usize::try_from(halves).unwrap())
 }
 
 /// In the middle of a cold read the key is written, the write checkpointed and evicted again. What

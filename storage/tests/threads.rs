@@ -183,3 +183,11 @@ fn nobody_reads_backwards_and_nothing_acknowledged_is_gone() {
     assert!(stats.positions.checkpoint_before.0 > 0, "no two checkpoints ran: {stats:?}");
     assert!(reads.load(Ordering::Relaxed) > 0 && scans.load(Ordering::Relaxed) > 0);
 }
+
+#[test]
+fn a_batch_is_seen_whole_or_not_at_all() {
+    let rounds = number("THREADS_ROUNDS", 4_000) / 2;
+    let (halves, reads) = support::halves::look_for_halves(rounds);
+    println!("threads batches={rounds} looks={reads} halves={halves}");
+    assert!(halves == 0 && reads > rounds / 10, "{halves} halves in {reads} looks");
+}

@@ -66,7 +66,8 @@ impl<'a> Count<'a> {
     }
 
     fn judge(&self, current: Option<&EntryFields<'_>>, now_us: u64) -> Result<Verdict, (Code, String)> {
-        if current.is_none() && !self.create {
+        let reads = matches!(self.verb, CounterVerb::Get);
+        if current.is_none() && (reads || !self.create) {
             *self.came.borrow_mut() = Ok(None);
             return Ok(Verdict::Keep);
         }
@@ -75,6 +76,10 @@ impl<'a> Count<'a> {
             json::NumberFault::NotNumeric => (Code::WrongType, "Wrong type for counter".to_owned()),
             fault => (Code::BadRequest, fault.to_string()),
         })?;
+        if reads {
+            *self.came.borrow_mut() = Ok(Some(text.as_bytes().to_vec()));
+            return Ok(Verdict::Keep);
+        }
         *self.came.borrow_mut() = Ok(Some(value.clone()));
         let fresh_us = self.ttl_us.map_or(0, |ttl_us| now_us.saturating_add(ttl_us));
         Ok(Verdict::Store(NewVersion {

@@ -4,28 +4,29 @@
 //! |---|---|
 //! | `command` | verbs of the protocol to commands of the engine |
 //! | `counter` | counters, which are plain numbers |
+//! | `look` | verbs that only read, inside a batch and outside |
 //! | `read` | verbs that only read |
 
 mod command;
 mod counter;
+mod look;
 mod read;
 
 use mpreg_storage::json::write;
 use mpreg_storage::record::Lsn;
-use mpreg_storage::store::{Creation, Done, Error, Found, Operation};
+use mpreg_storage::store::{Creation, Done, Error, Found, MemberSource, Members as Source, Operation, Seen};
 use mpreg_storage::structure::{Answer, Family, Refusal, Structure as Members, replacement};
-use mpreg_storage::tree::NoSource;
 
 use crate::cache::{Clerk, Desk, Patience, head, reached, timed};
 use crate::protocol::Error as Refused;
 use crate::protocol::cache::{
-    Code, Counts, Failure, ListVerb, MapVerb, Metadata, QueueVerb, Reply, SetVerb, SortedSetVerb, StackVerb,
-    Status, Structure, StructureResult, Verb,
+    Code, Counts, Failure, KeyText, ListVerb, MapVerb, Metadata, QueueVerb, Reply, SetVerb, SortedSetVerb,
+    StackVerb, Status, Structure, StructureResult, Verb,
 };
 use crate::session::{self, Step};
 pub(super) use command::{Arguments, Lists, family};
 pub(super) use counter::Count;
-use read::{Read, Reader};
+pub(super) use look::StructureLook;
 
 /// What an answer tells beside its value.
 #[derive(Debug, Default)]
@@ -49,7 +50,10 @@ impl Desk<'_> {
         let told = match &asked.verb {
             Verb::Counter(verb) => return self.counter(asked, verb, key, reply),
             verb if verb.writes() => self.change(asked, key),
-            _ => self.look(asked, key),
+            _ => match combined_keys(asked) {
+                Ok(others) => self.look(asked, key, &others),
+                Err(error) => return self.refuse(&error, reply),
+            },
         };
         match told {
             Ok((told, value)) => self.tell(&told, &value, reply),
@@ -75,10 +79,10 @@ impl Desk<'_> {
     }
 
     /// Runs a verb that only reads.
-    fn look(&mut self, asked: &Structure<'_>, key: &[u8]) -> Result<(Told, Vec<u8>), Error> {
+    fn look(&self, asked: &Structure<'_>, key: &[u8], others: &[Vec<u8>]) -> Result<(Told, Vec<u8>), Error> {
         let wanted = family(asked.verb.family()).unwrap_or(Family::List);
         loop {
-            let looked = self.look_once(asked, key, wanted);
+            let looked = self.look_once(asked, key, others, wanted);
             match looked {
                 // Changed between the look at the structure and the look at its cells.
                 Err(error) if error.is_stale() && self.patience == Patience::Blocking => {}
@@ -89,59 +93,30 @@ impl Desk<'_> {
     }
 
     fn look_once(
-        &mut self,
-        asked: &Structure<'_>,
-        key: &[u8],
-        wanted: Family,
-    ) -> Result<(Told, Vec<u8>), Error> {
-        let mut value = Vec::new();
-        let Some((lsn, structure)) = self.members(key, wanted)? else {
-            // What is not there has no members, but it may be combined with what is.
-            return self.look_at_nothing(asked, key, wanted);
-        };
-        let (others, seen) = self.others(asked, wanted)?;
-        let Read { missing, members } = self.read_members(&structure, asked, &others, &mut value)?;
-        let status = Some(if missing { Status::Miss } else { Status::Hit });
-        let lsn = lsn.max(seen);
-        Ok((Told { lsn, status, size: structure.len(), exists: true, members, ..Told::default() }, value))
-    }
-
-    fn look_at_nothing(
-        &mut self,
-        asked: &Structure<'_>,
-        key: &[u8],
-        wanted: Family,
-    ) -> Result<(Told, Vec<u8>), Error> {
-        let observed = match self.found(key)? {
-            Found::Absent(lsn) => lsn,
-            _ => Lsn::ZERO,
-        };
-        let mut value = Vec::new();
-        if let Verb::Set(SetVerb::Combine { .. }) = asked.verb {
-            let (others, seen) = self.others(asked, wanted)?;
-            let empty = Members::new(Family::Set, 0, Lsn::ZERO);
-            self.read_members(&empty, asked, &others, &mut value)?;
-            let told = Told { lsn: observed.max(seen), status: Some(Status::Hit), ..Told::default() };
-            return Ok((told, value));
-        }
-        value.extend_from_slice(b"null");
-        Ok((Told { lsn: observed, status: Some(Status::Miss), ..Told::default() }, value))
-    }
-
-    fn read_members(
         &self,
-        structure: &Members,
         asked: &Structure<'_>,
-        others: &[Members],
-        out: &mut Vec<u8>,
-    ) -> Result<Read, Error> {
-        if self.patience == Patience::None || structure.id() == 0 {
-            return Reader { structure, source: &NoSource, out }.read(&asked.verb, others);
-        }
-        let source = self.cache.store.cells(structure.id());
-        let read = Reader { structure, source: &source, out }.read(&asked.verb, others);
-        self.cache.store.count_loaded(&source, structure.id());
-        read
+        key: &[u8],
+        others: &[Vec<u8>],
+        wanted: Family,
+    ) -> Result<(Told, Vec<u8>), Error> {
+        let store = &self.cache.store;
+        let seen = if others.is_empty() {
+            vec![Seen::from(self.found(key)?)]
+        } else {
+            // Several keys are seen at one instant, so that what changes them together is seen whole or not at all.
+            let keys: Vec<&[u8]> = std::iter::once(key).chain(others.iter().map(|key| &key[..])).collect();
+            match self.patience {
+                Patience::None => store.glance(&keys)?,
+                Patience::Blocking => store.glance_blocking(&keys)?,
+            }
+        };
+        let source = match self.patience {
+            Patience::None => Source::none(),
+            Patience::Blocking => store.members(),
+        };
+        let mut value = Vec::new();
+        let told = look::read_seen(asked, wanted, &seen, &source, &mut value)?;
+        Ok((told, value))
     }
 
     fn found(&self, key: &[u8]) -> Result<Found, Error> {
@@ -151,62 +126,13 @@ impl Desk<'_> {
         }
     }
 
-    /// The members of a key as this family; `None` when the key is not there. A plain value is read as it is.
-    fn members(&self, key: &[u8], wanted: Family) -> Result<Option<(Lsn, Members)>, Error> {
-        match self.found(key)? {
-            Found::Absent(_) => Ok(None),
-            Found::Structure(entry, structure) if structure.family() == wanted => {
-                let lsn = structure.lsn().max(entry.lsn());
-                Ok(Some((lsn, structure)))
-            }
-            Found::Structure(entry, structure) => {
-                let mut text = Vec::new();
-                self.render(&structure, &mut text)?;
-                Ok(Some((structure.lsn().max(entry.lsn()), converted(wanted, &text)?)))
-            }
-            Found::Value(entry) => Ok(Some((entry.lsn(), converted(wanted, entry.value())?))),
-        }
-    }
-
-    /// The sets a set is combined with, and the position of what was seen of them.
-    fn others(&self, asked: &Structure<'_>, wanted: Family) -> Result<(Vec<Members>, Lsn), Error> {
-        let Verb::Set(SetVerb::Combine { others, .. }) = &asked.verb else {
-            return Ok((Vec::new(), Lsn::ZERO));
-        };
-        let (mut sets, mut seen, mut key) = (Vec::new(), Lsn::ZERO, Vec::new());
-        for other in others {
-            key.clear();
-            if other.encode_into(&mut key).is_err() {
-                continue;
-            }
-            match self.members(&key, wanted)? {
-                None => sets.push(Members::new(wanted, 0, Lsn::ZERO)),
-                Some((lsn, set)) => {
-                    seen = seen.max(lsn);
-                    // Members of others are read whole: what is missing of them is loaded here.
-                    if self.patience == Patience::Blocking && set.id() != 0 {
-                        self.render(&set, &mut Vec::new())?;
-                    }
-                    sets.push(set);
-                }
-            }
-        }
-        Ok((sets, seen))
-    }
-
     /// The JSON text of a structure.
     pub(super) fn render(&self, structure: &Members, out: &mut Vec<u8>) -> Result<(), Error> {
-        let bytes_max = mpreg_storage::limits::VALUE_BYTES_MAX;
-        let whole = match self.patience {
-            Patience::None => structure.write_text(out, bytes_max, &NoSource)?,
-            Patience::Blocking => {
-                let source = self.cache.store.cells(structure.id());
-                let whole = structure.write_text(out, bytes_max, &source)?;
-                self.cache.store.count_loaded(&source, structure.id());
-                whole
-            }
+        let source = match self.patience {
+            Patience::None => Source::none(),
+            Patience::Blocking => self.cache.store.members(),
         };
-        if whole { Ok(()) } else { Err(Error::TooLarge { what: "the value", bytes: out.len(), bytes_max }) }
+        render(structure, &source.of(structure), out)
     }
 
     fn tell(&mut self, told: &Told, value: &[u8], reply: &mut session::Reply<'_>) -> Step {
@@ -286,6 +212,25 @@ pub(super) fn named(asked: &Structure<'_>, refusal: &Refusal) -> (Code, String) 
         Refusal::Index { .. } => (Code::BadRequest, "Invalid index".to_owned()),
         _ => (Code::BadRequest, refusal.to_string()),
     }
+}
+
+/// The keys a set is combined with, encoded.
+fn combined_keys(asked: &Structure<'_>) -> Result<Vec<Vec<u8>>, Refused> {
+    let Verb::Set(SetVerb::Combine { others, .. }) = &asked.verb else { return Ok(Vec::new()) };
+    let encoded = |key: &KeyText<'_>| {
+        let mut out = Vec::new();
+        key.encode_into(&mut out).map(|()| out)
+    };
+    others.iter().map(encoded).collect()
+}
+
+/// Appends the JSON text of a structure.
+pub(super) fn render(structure: &Members, source: &MemberSource<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
+    let bytes_max = mpreg_storage::limits::VALUE_BYTES_MAX;
+    if structure.write_text(out, bytes_max, source)? {
+        return Ok(());
+    }
+    Err(Error::TooLarge { what: "the value", bytes: out.len(), bytes_max })
 }
 
 fn converted(family: Family, text: &[u8]) -> Result<Members, Error> {

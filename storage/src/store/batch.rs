@@ -10,7 +10,7 @@ use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX, EXTRAS_BYTES_MAX, VALUE_BYTE
 use crate::record::Lsn;
 use crate::record::op::RECORD_OVERHEAD_BYTES;
 
-/// Room for an answer that is kept, beside what the operations take.
+/// Room foreseen for an answer that is kept, beside what the operations take; a longer one makes its own.
 const ONCE_BYTES: usize = 256 * 1024;
 
 /// What a batch did.
@@ -50,7 +50,8 @@ pub struct Once<'a> {
     pub key: &'a [u8],
     /// How long it is kept.
     pub ttl_us: u64,
-    /// The answer as JSON text, from what became of the operations.
+    /// The answer as JSON text, from what became of the operations. One longer than a value may be gives the batch up:
+    /// [`Error::TooLarge`].
     pub answer: &'a dyn Fn(&[Done]) -> Vec<u8>,
 }
 
@@ -113,14 +114,14 @@ impl Store {
         once: Option<&Once<'_>>,
     ) -> Result<Batched, BatchError> {
         let keys: Vec<&[u8]> =
-            operations.iter().map(Operation::key).chain(once.map(|once| once.key)).collect();
+            operations.iter().flat_map(Operation::keys).chain(once.map(|once| once.key)).collect();
         let tries = std::cell::Cell::new(0);
         let warm = |store: &Store| {
             tries.set(tries.get() + 1);
             operations.iter().try_for_each(|operation| match tries.get() {
                 1 => store.warm(operation),
                 // What one operation of the batch leaves is what the next one meets: any part may be needed.
-                _ => store.warm_whole(operation.key()),
+                _ => operation.keys().try_for_each(|key| store.warm_whole(key)),
             })
         };
         // The loop below knows our errors, so the index travels beside them.

@@ -1,5 +1,6 @@
 //! What a caller wants done, and what became of it.
 
+use super::look::Look;
 use super::witness::Witness;
 use crate::memory::EntryRef;
 use crate::record::{Cause, EntryFields, Lsn};
@@ -86,6 +87,13 @@ pub enum Operation<'a> {
         /// How.
         update: &'a dyn Update,
     },
+    /// Change nothing, and read at this operation's place in the order.
+    Look {
+        /// Encoded key.
+        key: &'a [u8],
+        /// Who reads.
+        look: &'a dyn Look,
+    },
     /// Change a list, set, map or sorted set; a value of the fitting JSON type becomes one.
     Structure {
         /// Encoded key.
@@ -132,9 +140,19 @@ impl<'a> Operation<'a> {
             | Operation::Delete { key }
             | Operation::Remove { key, .. }
             | Operation::Update { key, .. }
+            | Operation::Look { key, .. }
             | Operation::Structure { key, .. } => key,
             Operation::Witnessed { operation, .. } => operation.key(),
         }
+    }
+
+    /// The keys it needs to know: its own, and those a look reads beside it.
+    pub fn keys(&self) -> impl Iterator<Item = &'a [u8]> {
+        let others = match *self.unwrapped().0 {
+            Operation::Look { look, .. } => look.others(),
+            _ => &[],
+        };
+        std::iter::once(self.key()).chain(others.iter().map(|key| &key[..]))
     }
 }
 
@@ -145,6 +163,7 @@ impl std::fmt::Debug for Operation<'_> {
             Operation::Delete { .. } => "Delete",
             Operation::Remove { .. } => "Remove",
             Operation::Update { .. } => "Update",
+            Operation::Look { .. } => "Look",
             Operation::Structure { .. } => "Structure",
             Operation::Witnessed { .. } => "Witnessed",
         };

@@ -53,6 +53,7 @@ impl Planner<'_> {
             Operation::Delete { key } => self.remove(key, Cause::Plain),
             Operation::Remove { key, cause } => self.remove(key, cause),
             Operation::Update { key, update } => self.update(key, update),
+            Operation::Look { key, look } => self.look_at(key, look),
             Operation::Structure { key, family, command, create } => {
                 self.structure(key, family, &command, create)
             }
@@ -125,8 +126,9 @@ impl Planner<'_> {
         Ok(self.done(lsn, version.expires_us, known.entry().cloned()))
     }
 
-    /// Keeps the answer of a batch.
+    /// Keeps the answer of a batch. One that no entry has room for gives the batch up.
     pub(super) fn keep(&mut self, key: &[u8], value: &[u8], expires_us: u64) -> Result<Lsn, Error> {
+        bounded("answer to be kept", value, VALUE_BYTES_MAX)?;
         let time_us = self.now.time_us;
         self.emit(&Op::Update(op::Update {
             key,
@@ -240,7 +242,7 @@ pub(super) fn log_bytes(shared: &Shared, operation: &Operation<'_>) -> usize {
     };
     let payload = match operation {
         Operation::Put { value, extras, .. } => value.len() + extras.len(),
-        Operation::Delete { .. } | Operation::Remove { .. } => 0,
+        Operation::Delete { .. } | Operation::Remove { .. } | Operation::Look { .. } => 0,
         Operation::Witnessed { operation, .. } => {
             log_bytes(shared, operation) + 2 * there(operation.key()) + op::RECORD_OVERHEAD_BYTES
         }

@@ -27,20 +27,26 @@ impl Store {
     /// The closure runs while memory is pinned: keep it short.
     pub fn read<R>(&self, key: &[u8], now_us: u64, hit: impl FnOnce(&Entry) -> R) -> Read<R> {
         let pipeline = &self.shared.pipeline;
-        let found = pipeline.memory.read(key, now_us, |entry| {
-            if !entry.is_visible(now_us) {
-                return Err(entry.lsn());
+        let mut hit = Some(hit);
+        loop {
+            let found = pipeline.memory.read(key, now_us, |entry| {
+                if pipeline.is_partial(entry.lsn()) {
+                    return None;
+                }
+                if !entry.is_visible(now_us) {
+                    return Some(Read::Miss { observed: entry.lsn() });
+                }
+                match self.hidden_by_tag(entry) {
+                    None => hit.take().map(|hit| Read::Hit(hit(entry))),
+                    Some(observed) => Some(Read::Miss { observed }),
+                }
+            });
+            match found {
+                Some(Some(read)) => return read,
+                Some(None) => pipeline.wait_whole(),
+                None if pipeline.table.may_hold(key) => return Read::Cold,
+                None => return Read::Miss { observed: Lsn::ZERO },
             }
-            match self.hidden_by_tag(entry) {
-                None => Ok(hit(entry)),
-                Some(hidden) => Err(hidden),
-            }
-        });
-        match found {
-            Some(Ok(value)) => Read::Hit(value),
-            Some(Err(observed)) => Read::Miss { observed },
-            None if pipeline.table.may_hold(key) => Read::Cold,
-            None => Read::Miss { observed: Lsn::ZERO },
         }
     }
 
@@ -59,7 +65,7 @@ impl Store {
             let flight = self.shared.flights.board(key);
             // The token comes before the look into memory: a write after this point refuses the fill.
             let token = pipeline.memory.fill_token(key);
-            if let Some(entry) = pipeline.memory.get(key, now_us) {
+            if let Some(entry) = pipeline.get_whole(key, now_us) {
                 return Ok(self.seen(entry, now_us));
             }
             if flight.is_none() {
@@ -81,7 +87,7 @@ impl Store {
     /// expires may be seen a few milliseconds longer.
     pub fn get(&self, key: &[u8]) -> Result<Option<EntryRef>, Error> {
         let now_us = self.shared.pipeline.coarse_now_us();
-        match self.shared.pipeline.memory.get(key, now_us) {
+        match self.shared.pipeline.get_whole(key, now_us) {
             Some(entry) => Ok(self.seen(entry, now_us)),
             None if self.shared.pipeline.table.may_hold(key) => self.fetch(key),
             None => Ok(None),

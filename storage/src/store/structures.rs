@@ -186,6 +186,15 @@ impl Planner<'_> {
     }
 }
 
+/// What warming came to. The attempt itself tells what is wrong with a command, and what was replaced meanwhile is met
+/// by it, too.
+fn stale_or_refused(warmed: Result<(), Error>) -> Result<(), Error> {
+    match warmed {
+        Err(error) if error.is_request() || error.is_stale() => Ok(()),
+        warmed => warmed,
+    }
+}
+
 fn render<S: Source>(structure: &Structure, out: &mut Vec<u8>, source: &S) -> Result<(), Error>
 where
     Error: From<S::Error>,
@@ -201,14 +210,14 @@ impl Store {
     /// Members of the structure may still be in their cells: see [`Store::cells`].
     pub fn peek(&self, key: &[u8], now_us: u64) -> Result<Found, Error> {
         let pipeline = &self.shared.pipeline;
-        let entry = match pipeline.memory.get(key, now_us) {
+        let entry = match pipeline.get_whole(key, now_us) {
             Some(entry) => entry,
             None if pipeline.table.may_hold(key) => return Err(Error::Cold),
             None => return Ok(Found::Absent(Lsn::ZERO)),
         };
         let found = self.found(entry, now_us, |id| pipeline.structures.get(id).ok_or(Error::Cold))?;
         // A structure whose entry was replaced meanwhile may not be the one that was there last.
-        let current = || pipeline.memory.peek(key);
+        let current = || pipeline.peek_whole(key);
         if self.is_current(&found, current) { Ok(found) } else { Err(Error::Cold) }
     }
 
@@ -248,7 +257,13 @@ impl Store {
         match fields.structure() {
             None => Ok(Found::Value(entry)),
             Some(head) => {
-                let structure = hot(head.id)?.view();
+                let hot = hot(head.id)?;
+                let mut structure = hot.view();
+                // Changed in place by a batch, whose rest may still be to come.
+                while self.shared.pipeline.is_partial(structure.lsn()) {
+                    self.shared.pipeline.wait_whole();
+                    structure = hot.view();
+                }
                 Ok(Found::Structure(entry, structure))
             }
         }
@@ -278,6 +293,9 @@ impl Store {
     /// Brings into memory what an operation on a structure will touch. Blocks.
     pub(super) fn warm(&self, operation: &Operation<'_>) -> Result<(), Error> {
         let (operation, witness) = operation.unwrapped();
+        if let Operation::Look { key, look } = *operation {
+            return stale_or_refused(self.warm_look(key, look));
+        }
         let Found::Structure(_, structure) = self.find(operation.key())? else { return Ok(()) };
         let witnessed = witness.is_some() || self.shared.options.event_values;
         if witnessed && structure.bytes() <= EVENT_VALUE_BYTES_MAX as u64 {
@@ -294,11 +312,7 @@ impl Store {
             _ => Ok(()),
         };
         self.count_loaded(&source, structure.id());
-        match warmed {
-            // The attempt itself tells what is wrong with the command.
-            Err(error) if error.is_request() || error.is_stale() => Ok(()),
-            warmed => warmed,
-        }
+        stale_or_refused(warmed)
     }
 
     /// Brings the whole structure of a key into memory. Blocks.

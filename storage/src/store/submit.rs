@@ -38,7 +38,7 @@ impl Store {
                 bounded("extras", extras, EXTRAS_BYTES_MAX)?;
                 true
             }
-            Operation::Delete { .. } | Operation::Remove { .. } => false,
+            Operation::Delete { .. } | Operation::Remove { .. } | Operation::Look { .. } => false,
             Operation::Update { .. } | Operation::Structure { .. } => true,
             Operation::Witnessed { .. } => return self.stage_witnessed(operation, told),
         };
@@ -109,7 +109,8 @@ impl Store {
     /// Waits for room for at most [`ROOM_WAIT_US_MAX`](crate::limits::ROOM_WAIT_US_MAX), then answers busy.
     pub fn stage_blocking(&self, operation: &Operation<'_>) -> Result<Done, Error> {
         let warm = |store: &Store| store.warm(operation);
-        self.persist(&[operation.key()], warm, |told| self.stage_one(operation, told))
+        let keys: Vec<&[u8]> = operation.keys().collect();
+        self.persist(&keys, warm, |told| self.stage_one(operation, told))
     }
 
     /// Applies an operation and hands it to the OS. The ticket says when the asked level holds: wait

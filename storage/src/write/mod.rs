@@ -18,6 +18,7 @@ pub(crate) mod structures;
 mod view;
 pub mod waiters;
 mod watch;
+mod whole;
 
 #[cfg(test)]
 mod tests;

@@ -23,9 +23,10 @@ use super::marks::Hidden;
 use super::retention::{Keep, Retention};
 use super::view::StateView;
 use super::waiters::{Sleeper, Waiters};
+use super::whole::Whole;
 use crate::disk::Clock;
 use crate::log::Log;
-use crate::memory::Memory;
+use crate::memory::{EntryRef, Memory};
 use crate::record::{EntryFields, Lsn, Op, op};
 use crate::state::{self, View};
 use crate::structure::Structures;
@@ -63,6 +64,7 @@ pub struct Pipeline {
     pub(crate) table: Table,
     pub(crate) log: Log,
     pub(crate) clock: Arc<dyn Clock>,
+    whole: Whole,
     pub(crate) inner: Mutex<Inner>,
     /// Serialises appends. Taken before `inner`, never after.
     writer: Mutex<()>,
@@ -128,6 +130,7 @@ impl Pipeline {
             table,
             log,
             clock,
+            whole: Whole::new(),
             inner: Mutex::new(inner),
             writer: Mutex::new(()),
             checkpointer: Mutex::new(()),
@@ -192,6 +195,41 @@ impl Pipeline {
         self.clock.coarse_wall_us().max(self.time_us.load(Ordering::Relaxed))
     }
 
+    /// Whether a version found with this position belongs to a batch that is being applied: wait with
+    /// [`Pipeline::wait_whole`] and look again, or a half-done batch is seen.
+    #[inline]
+    pub(crate) fn is_partial(&self, lsn: Lsn) -> bool {
+        self.whole.is_partial(lsn)
+    }
+
+    /// Blocks until the batch that is being applied is whole. Never under the core lock.
+    #[cold]
+    pub(crate) fn wait_whole(&self) {
+        drop(self.inner.lock());
+    }
+
+    /// The current version of a key, without counting the read: [`Memory::peek`] for readers outside of the core lock.
+    pub(crate) fn peek_whole(&self, key: &[u8]) -> Option<EntryRef> {
+        loop {
+            let entry = self.memory.peek(key)?;
+            if !self.is_partial(entry.lsn()) {
+                return Some(entry);
+            }
+            self.wait_whole();
+        }
+    }
+
+    /// The current version of a key: [`Memory::get`] for readers outside of the core lock.
+    pub(crate) fn get_whole(&self, key: &[u8], now_us: u64) -> Option<EntryRef> {
+        loop {
+            let entry = self.memory.get(key, now_us)?;
+            if !self.is_partial(entry.lsn()) {
+                return Some(entry);
+            }
+            self.wait_whole();
+        }
+    }
+
     /// Takes the core lock with time moved on; `Err` when a write cannot be staged now. `bytes`: what
     /// the record will take at most.
     pub(crate) fn admit(&self, bytes: usize) -> Result<(MutexGuard<'_, Inner>, Now), Error> {
@@ -236,9 +274,16 @@ impl Pipeline {
     pub(crate) fn stage(&self, inner: &mut Inner, now: Now, op: &Op<'_>) -> Lsn {
         let (lsn, body) = inner.core.stage();
         op::encode_into(0, op, body);
+        let several = matches!(op, Op::Batch(_));
+        if several {
+            self.whole.begin(lsn);
+        }
         let mut view = self.view(inner);
         let applied = state::apply(lsn, op, &mut view);
         let dirty_bytes = view.dirty_bytes;
+        if several {
+            self.whole.end();
+        }
         inner.core.add_dirty(dirty_bytes, now.monotonic_us);
         if let Err(error) = applied {
             // The record is in the batch and the state does not follow it: nothing may be promised any more.

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 
 pub mod crash;
+pub mod halves;
 pub mod survivors;
 
 use std::collections::BTreeMap;
