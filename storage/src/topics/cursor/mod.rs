@@ -187,7 +187,7 @@ impl Cursor {
     }
 
     /// Reads another way than measured.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom)))]
     pub(in crate::topics) fn tuned(mut self, tuning: Tuning) -> Cursor {
         self.tuning = tuning;
         self

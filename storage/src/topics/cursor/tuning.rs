@@ -16,7 +16,7 @@ pub(in crate::topics) struct Tuning {
     pub map_bytes_min: u64,
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 impl Tuning {
     /// Entry by entry, whatever is wanted.
     pub const SCANS: Tuning =

@@ -142,7 +142,7 @@ fn both_ways_of_reading_come_to_the_same() {
             segment_bytes: [4 << 10, 32 << 10][seed as usize / 3 % 2],
             bytes_max: 256 << 10,
             limits,
-            ..super::options()
+            ..options()
         };
         let life = Life::begin(options.clone());
         let rng = SimRng::new(seed);
