@@ -86,9 +86,14 @@ pub trait DiskFile: Send + Sync + Debug {
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// fdatasync. A failure is final: the caller must never sync this file again and believe it.
     fn sync_data(&self) -> io::Result<()>;
-    /// The whole file as bytes that stay valid while the guard lives. Only for files that no longer
-    /// change or shrink (sealed segments): the real disk maps them.
-    fn map(&self) -> io::Result<Box<dyn MappedBytes>>;
+    /// The first `bytes` of the file, which stay valid while the guard lives. Only for bytes that no longer
+    /// change and are not cut off (sealed segments, the frames of one that still grows): the real disk maps
+    /// them. `UnexpectedEof` when the file ends before.
+    fn map_first(&self, bytes: u64) -> io::Result<Box<dyn MappedBytes>>;
+    /// [`map_first`](DiskFile::map_first) of the whole file.
+    fn map(&self) -> io::Result<Box<dyn MappedBytes>> {
+        self.map_first(self.len()?)
+    }
     /// The operating system's handle of this file, for byte range locks between the processes that
     /// share it; `None` on a disk that only this process sees.
     fn lock_handle(&self) -> io::Result<Option<std::fs::File>> {
@@ -96,7 +101,7 @@ pub trait DiskFile: Send + Sync + Debug {
     }
 }
 
-/// Bytes of a file that no longer changes.
+/// Bytes of a file that no longer change.
 pub trait MappedBytes: Deref<Target = [u8]> + Send + Sync + Debug {}
 
 /// Guard of an exclusive lock file.

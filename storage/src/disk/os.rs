@@ -147,8 +147,9 @@ impl DiskFile for OsFile {
         self.file.sync_data().map_err(|source| self.failed(source, "sync"))
     }
 
-    fn map(&self) -> io::Result<Box<dyn MappedBytes>> {
-        let mapping = Mapping::new(&self.file).map_err(|source| self.failed(source, "map"))?;
+    fn map_first(&self, bytes: u64) -> io::Result<Box<dyn MappedBytes>> {
+        let mapping = Mapping::new(&self.file, bytes)
+            .map_err(|source| self.failed(source, format_args!("map {bytes} bytes")))?;
         Ok(Box::new(mapping))
     }
 

@@ -96,8 +96,8 @@ impl DiskFile for SlowSyncFile {
         Ok(())
     }
 
-    fn map(&self) -> io::Result<Box<dyn MappedBytes>> {
-        self.inner.map()
+    fn map_first(&self, bytes: u64) -> io::Result<Box<dyn MappedBytes>> {
+        self.inner.map_first(bytes)
     }
 }
 

@@ -132,6 +132,15 @@ impl Held {
         self.segment.file.map().map_err(|source| self.unreadable("mapping", source))
     }
 
+    /// The bytes in front of [`end`](Held::end), unverified: they no longer change, also while the segment is still
+    /// written. One mapping; no page is read yet.
+    ///
+    /// # Errors
+    /// `Io`.
+    pub fn map_settled(&self) -> Result<Box<dyn MappedBytes>, Error> {
+        self.segment.file.map_first(self.end()).map_err(|source| self.unreadable("mapping", source))
+    }
+
     /// Copies bytes of the segment, unverified. Only what lies below [`end`](Held::end) is settled.
     ///
     /// # Errors

@@ -84,7 +84,7 @@ impl Shared {
         let mut keeping = self.keeping.lock();
         self.store_indexes(&mut keeping)?;
         let (id, bytes) = self.gate().with(|shelf| {
-            let Open { held, index } = &shelf.open;
+            let Open { held, index, .. } = &shelf.open;
             (held.id(), (held.last_lsn() >= held.base_lsn()).then(|| File::encode(held, index)))
         });
         bytes.map_or(Ok(()), |bytes| self.store_index(id, &bytes).map(|_| ()))

@@ -66,36 +66,46 @@ impl Topics {
 #[derive(Debug, Default)]
 pub(super) struct FoundIndexes {
     files: Vec<(SegmentId, File)>,
+    /// Those of an older format, and what they vouch for: everything but that is made again from their segments.
+    older: Vec<(SegmentId, Lsn)>,
 }
 
 impl FoundIndexes {
     /// Opens every index file. One that does not verify is left out: it will be made again.
     pub fn take(disk: &dyn Disk, dir: &Path) -> Result<FoundIndexes, Error> {
         let names = disk.list(dir).map_err(Error::io("listing", dir))?;
-        let mut files = Vec::new();
+        let mut found = FoundIndexes::default();
         for id in names.iter().filter_map(|name| parse_index_name(name)) {
             let path = dir.join(index_name(id));
             let map = disk.open(&path, OpenMode::Read).and_then(|file| file.map());
             match File::open(map.map_err(Error::io("opening", &path))?) {
-                Ok(file) => files.push((id, file)),
+                Ok(file) => found.files.push((id, file)),
                 Err(index::Fault::Broken) => {}
+                Err(index::Fault::Older(vouched)) => found.older.push((id, vouched)),
                 Err(index::Fault::Newer(version)) => {
                     return Err(Error::Newer { path, version, supported: INDEX_VERSION });
                 }
             }
         }
-        Ok(FoundIndexes { files })
+        Ok(found)
     }
 
     /// Everything through here was durable, and what is not there of it was retired.
     pub fn vouched(&self) -> Lsn {
-        self.files.iter().map(|(_, file)| file.vouched()).max().unwrap_or_default()
+        let files = self.files.iter().map(|(_, file)| file.vouched());
+        files.chain(self.older.iter().map(|(_, vouched)| *vouched)).max().unwrap_or_default()
+    }
+
+    /// The segments there is a file for.
+    fn ids(&self) -> BTreeSet<SegmentId> {
+        let files = self.files.iter().map(|(id, _)| *id);
+        files.chain(self.older.iter().map(|(id, _)| *id)).collect()
     }
 
     /// The index of this segment, if it is there and whole.
     fn take_of(&mut self, held: &Held) -> Option<File> {
         let at = self.files.iter().position(|(id, file)| *id == held.id() && file.is_of(held))?;
-        Some(self.files.swap_remove(at).1).filter(File::entries_verify)
+        Some(self.files.swap_remove(at).1).filter(File::lists_verify)
     }
 }
 
@@ -107,7 +117,7 @@ fn shared(
     mut found: FoundIndexes,
     guard: Option<Guard>,
 ) -> Result<Arc<Shared>, Error> {
-    let files: BTreeSet<SegmentId> = found.files.iter().map(|(id, _)| *id).collect();
+    let files = found.ids();
     let (shelf, subscriptions) = shelve(&log, &options, &mut found)?;
     let last = opened.next_lsn.prev();
     let time_us = opened.last_seen.time_us.max(last_time_us(&shelf));
@@ -170,7 +180,7 @@ fn shelve(log: &Log, options: &Options, found: &mut FoundIndexes) -> Result<(She
     }
     let index = scan(&active, &mut catalogue)?;
     index.commits().iter().cloned().for_each(|commit| subscriptions.replay(commit));
-    let open = Open { held: active, index };
+    let open = Open::new(active, index);
     Ok((Shelf { sealed, open, catalogue }, subscriptions))
 }
 

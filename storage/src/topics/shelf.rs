@@ -30,6 +30,14 @@ pub(super) struct Shelf {
 pub(super) struct Open {
     pub held: Held,
     pub index: Memory,
+    /// What stood in it when a reader far behind last mapped it, for the next one.
+    pub map: Option<Arc<dyn MappedBytes>>,
+}
+
+impl Open {
+    pub fn new(held: Held, index: Memory) -> Open {
+        Open { held, index, map: None }
+    }
 }
 
 /// A segment that is no longer written.
@@ -64,7 +72,7 @@ impl Shelf {
 
     /// The log has rolled: the open segment becomes a chapter.
     fn turn(&mut self, held: Held) {
-        let full = std::mem::replace(&mut self.open, Open { held, index: Memory::default() });
+        let full = std::mem::replace(&mut self.open, Open::new(held, Memory::default()));
         self.catalogue.seal(&full.index);
         self.sealed.push_back(Arc::new(Chapter::new(full.held, Index::Memory(full.index))));
     }

@@ -83,11 +83,10 @@ impl DiskFile for ReadOnlyFile {
     }
 
     /// A copy: a mapping of a file that a server is still writing would change under the reader.
-    fn map(&self) -> io::Result<Box<dyn MappedBytes>> {
-        let length = usize::try_from(self.0.len()?).map_err(io::Error::other)?;
-        let mut bytes = vec![0; length];
-        self.0.read_at(0, &mut bytes)?;
-        Ok(Box::new(Copied(bytes)))
+    fn map_first(&self, bytes: u64) -> io::Result<Box<dyn MappedBytes>> {
+        let mut copied = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+        self.0.read_at(0, &mut copied)?;
+        Ok(Box::new(Copied(copied)))
     }
 }
 

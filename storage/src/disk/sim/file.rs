@@ -102,6 +102,12 @@ impl DiskFile for SimFile {
         self.shared.sync(OpKind::Sync, &self.path, |before, end| Op::Sync { file, before, end })
     }
 
+    fn map_first(&self, bytes: u64) -> io::Result<Box<dyn MappedBytes>> {
+        let mut mapped = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+        self.read_at(0, &mut mapped)?;
+        Ok(Box::new(SimMapping { bytes: mapped }))
+    }
+
     fn map(&self) -> io::Result<Box<dyn MappedBytes>> {
         let mut world = self.shared.world.lock();
         world.pass(OpKind::Read, &self.path)?;
@@ -109,7 +115,7 @@ impl DiskFile for SimFile {
     }
 }
 
-/// A copy: whoever maps a file has promised that it no longer changes.
+/// A copy: whoever maps bytes has promised that they no longer change.
 #[derive(Debug)]
 struct SimMapping {
     bytes: Vec<u8>,

@@ -66,7 +66,12 @@ fn a_held_segment_outlives_its_retirement_and_only_sealed_ones_are_mapped() {
     assert!(log.held_segment(oldest.id()).is_none());
     append_many(&log, 60, 200);
     assert_eq!(&oldest.map().unwrap()[..], &before[..], "not used again under one's hands");
-    assert!(matches!(log.held().last().unwrap().map(), Err(Error::Options { .. })));
+    let active = log.held().pop().unwrap();
+    assert!(matches!(active.map(), Err(Error::Options { .. })));
+    let settled = active.map_settled().unwrap();
+    assert_eq!(settled.len() as u64, active.end());
+    append_many(&log, 1, 200);
+    assert!(active.map_settled().unwrap().starts_with(&settled), "what stands there stays");
     let mut scan = oldest.scan().unwrap();
     let mut frames = 0;
     while scan.offset() < oldest.end() {

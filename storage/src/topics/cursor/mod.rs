@@ -4,8 +4,12 @@
 //! once; then it passes over the entries, and reads and verifies only the records it shows. Sealed segments are mapped
 //! and their messages borrowed; of the one being written, pieces are copied.
 
+mod ahead;
+mod jump;
 mod page;
 mod rows;
+mod source;
+mod tuning;
 
 use std::sync::Arc;
 
@@ -15,6 +19,7 @@ use super::shelf::Place;
 use super::{Shared, Topics};
 use crate::record::{Epoch, Lsn, Position};
 use page::{Advance, Page};
+pub(in crate::topics) use tuning::Tuning;
 
 /// Entries one call of [`Cursor::next`] looks at, at most, in search of the next message.
 const WORK_PER_STEP: usize = 8192;
@@ -86,6 +91,7 @@ pub struct Cursor {
     since_us: Option<u64>,
     gap: Option<(Position, Position)>,
     page: Option<Page>,
+    tuning: Tuning,
 }
 
 impl Topics {
@@ -114,6 +120,7 @@ impl Topics {
             since_us: None,
             gap: None,
             page: None,
+            tuning: Tuning::default(),
         };
         match start {
             Start::Earliest => cursor.limits = Some(cut.clone()),
@@ -158,6 +165,7 @@ impl Cursor {
                 filter: &self.filter,
                 limits: self.limits.as_ref(),
                 bound: self.bound,
+                tuning: &self.tuning,
             };
             match page.advance(&reader, &mut work)? {
                 Advance::Found(found) => {
@@ -176,6 +184,13 @@ impl Cursor {
         };
         let page = self.page.as_ref().expect("the page the message was found in is not left");
         Ok(Step::Message(page.message(&found)?))
+    }
+
+    /// Reads another way than measured.
+    #[cfg(all(test, not(loom)))]
+    pub(in crate::topics) fn tuned(mut self, tuning: Tuning) -> Cursor {
+        self.tuning = tuning;
+        self
     }
 
     /// Moves the end to a later cut: how a subscriber that fell behind comes back to live delivery.

@@ -2,24 +2,26 @@
 
 use std::sync::Arc;
 
+use super::ahead::Way;
 use super::rows::{Rows, Want};
+use super::source::{Copied, Source, Turned, with_open};
+use super::tuning::Tuning;
 use super::{Filter, Message};
 use crate::log::Held;
 use crate::record::{Epoch, Lsn, message};
 use crate::topics::Shared;
 use crate::topics::cut::Cut;
 use crate::topics::error::Error;
-use crate::topics::index::{ENTRY_BYTES, Entry, Index, NO_ROW};
+use crate::topics::index::{ENTRY_BYTES, Entry, Lists};
 use crate::topics::shelf::Chapter;
 
-/// Entries copied from the open index at a time.
-const BATCH_ENTRIES: usize = 1024;
-/// Bytes read ahead in the segment being written.
-const WINDOW_BYTES: u64 = 128 * 1024;
 /// What a question to the filter costs, in entries passed over.
-const WORK_PER_ROW: usize = 8;
+pub(super) const WORK_PER_ROW: usize = 8;
+/// What it costs to go to the next wanted entry and not show it.
+const WORK_PER_JUMP: usize = 16;
 /// Where the receive time stands in every record.
 const TIME_AT: usize = 12;
+const LEAVES: &str = "record leaves the segment";
 
 /// What a page needs of its cursor.
 pub(super) struct Reading<'a> {
@@ -28,6 +30,7 @@ pub(super) struct Reading<'a> {
     pub limits: Option<&'a Cut>,
     /// Nothing above this may be read.
     pub bound: Lsn,
+    pub tuning: &'a Tuning,
 }
 
 /// What an advance came to.
@@ -53,52 +56,42 @@ pub(super) struct Found {
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Page {
-    held: Held,
-    source: Source,
-    rows: Rows,
+    pub(super) held: Held,
+    pub(super) source: Source,
+    pub(super) rows: Rows,
     /// Number of the next entry to look at.
-    at: usize,
-    /// The first entry that may be shown; those before it only count. Unknown until the start is found.
-    from: Start,
+    pub(super) at: usize,
+    start: Start,
+    /// The first entry that may be shown, once the start is found; those before it only count.
+    pub(super) from: usize,
     corrupt: bool,
+    /// How it goes on, up to entry `known`.
+    pub(super) way: Way,
+    pub(super) known: usize,
+    /// No jump is planned in front of this entry: it was found not to be worth it.
+    pub(super) scan_to: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Start {
     At(Lsn),
     Since(u64),
-    Found(usize),
-}
-
-#[derive(Debug)]
-enum Source {
-    Sealed {
-        chapter: Arc<Chapter>,
-        index: Arc<Index>,
-    },
-    /// Entries `batch_at..` and bytes `window_at..` as they were when copied.
-    Open {
-        batch: Vec<[u8; ENTRY_BYTES]>,
-        batch_at: usize,
-        window: Vec<u8>,
-        window_at: u64,
-    },
+    Found,
 }
 
 impl Page {
     pub fn sealed(chapter: Arc<Chapter>, next: Lsn, since_us: Option<u64>) -> Page {
-        let index = chapter.index();
-        Page::new(chapter.held.clone(), Source::Sealed { chapter, index }, next, since_us)
+        Page::new(chapter.held.clone(), Source::sealed(chapter), next, since_us)
     }
 
     pub fn open(held: Held, next: Lsn, since_us: Option<u64>) -> Page {
-        let source = Source::Open { batch: Vec::new(), batch_at: 0, window: Vec::new(), window_at: 0 };
-        Page::new(held, source, next, since_us)
+        Page::new(held, Source::Open(Copied::default()), next, since_us)
     }
 
     fn new(held: Held, source: Source, next: Lsn, since_us: Option<u64>) -> Page {
-        let from = since_us.map_or(Start::At(next), Start::Since);
-        Page { held, source, rows: Rows::default(), at: 0, from, corrupt: false }
+        let start = since_us.map_or(Start::At(next), Start::Since);
+        let (rows, way) = (Rows::default(), Way::Scan);
+        Page { held, source, rows, at: 0, start, from: 0, corrupt: false, way, known: 0, scan_to: 0 }
     }
 
     /// The lsn behind the last entry looked at.
@@ -114,18 +107,18 @@ impl Page {
     /// Goes to the next message to be shown.
     pub fn advance(&mut self, reading: &Reading<'_>, work: &mut usize) -> Result<Advance, Error> {
         loop {
-            let Some(known) = self.judge_rows(reading, work) else { return Ok(Advance::Gone) };
-            if *work == 0 {
-                return Ok(Advance::Pause);
-            }
-            let Some(from) = self.find_start(reading)? else { continue };
-            if !self.rows.wants_any() && self.is_sealed() {
-                self.at = known;
-                return Ok(Advance::Turn);
+            if self.looks_ahead()
+                && let Some(ended) = self.get_ready(reading, work)?
+            {
+                return Ok(ended);
             }
             let bound = reading.bound.0.saturating_add(1).saturating_sub(self.held.base_lsn().0);
-            let to = known.min(usize::try_from(bound).unwrap_or(usize::MAX));
-            if let Some(found) = self.scan(from, to, reading, work)? {
+            let to = self.known.min(usize::try_from(bound).unwrap_or(usize::MAX));
+            let found = match &self.way {
+                Way::Jump(_) => self.jump(to, reading, work)?,
+                Way::Scan | Way::Plan(..) => self.scan(to, reading, work)?,
+            };
+            if let Some(found) = found {
                 return Ok(Advance::Found(found));
             }
             if *work == 0 {
@@ -134,144 +127,119 @@ impl Page {
             if self.next_lsn() > reading.bound {
                 return Ok(Advance::Bound);
             }
-            if self.is_sealed() {
-                return Ok(Advance::Turn);
-            }
         }
     }
 
-    fn is_sealed(&self) -> bool {
-        matches!(self.source, Source::Sealed { .. })
-    }
-
-    /// Judges rows not judged yet, and says up to which entry one can look: all of a sealed segment; of the open one,
-    /// those of a batch that begins at the next entry. `None`: the segment was sealed and retired meanwhile.
-    fn judge_rows(&mut self, reading: &Reading<'_>, work: &mut usize) -> Option<usize> {
-        if let Source::Open { batch, batch_at, .. } = &self.source
-            && self.at >= batch_at + batch.len()
-            && !self.refill(reading, work)
+    /// Judges rows, finds the start, looks ahead: what is due where nothing further is known. Tells how the advance ends
+    /// if it ends with that.
+    // Apart, so that the way of each message stays short.
+    #[cold]
+    #[inline(never)]
+    fn get_ready(&mut self, reading: &Reading<'_>, work: &mut usize) -> Result<Option<Advance>, Error> {
+        self.judge_sealed(reading, work);
+        if *work == 0 {
+            return Ok(Some(Advance::Pause));
+        }
+        if !self.find_start(reading)? {
+            return Ok(Some(Advance::Gone));
+        }
+        if let Some(entries) = self.sealed_entries()
+            && (self.at >= entries || !self.rows.wants_any())
         {
-            return None;
+            self.at = entries;
+            return Ok(Some(Advance::Turn));
         }
+        let there = self.look_ahead(reading, work);
+        Ok((!there).then_some(Advance::Gone))
+    }
+
+    /// How many entries a sealed segment has; `None` for the one being written.
+    fn sealed_entries(&self) -> Option<usize> {
         match &self.source {
-            Source::Open { batch, batch_at, .. } => Some(batch_at + batch.len()),
-            Source::Sealed { index, .. } => {
-                while self.rows.len() < index.rows() && *work > 0 {
-                    self.rows.judge(&index.row(self.rows.len()), reading);
-                    *work = work.saturating_sub(WORK_PER_ROW);
-                }
-                Some(index.entries().len())
-            }
+            Source::Sealed { index, .. } => Some(index.entries().len()),
+            Source::Open(_) => None,
         }
     }
 
-    /// Copies the next batch of entries from the open index, once their topics are judged. Where the segment has been
-    /// sealed meanwhile it goes on with its chapter; false when that is gone, too.
-    fn refill(&mut self, reading: &Reading<'_>, work: &mut usize) -> bool {
-        let Source::Open { batch, batch_at, .. } = &mut self.source else { return true };
-        let (id, at, judged) = (self.held.id(), self.at, self.rows.len());
-        batch.clear();
-        *batch_at = at;
-        let copied = reading.shared.gate().with(|shelf| {
-            if shelf.open.held.id() != id {
-                return Err(shelf.sealed.iter().find(|chapter| chapter.held.id() == id).map(Arc::clone));
-            }
-            let index = &shelf.open.index;
-            let rest = index.entries().get(at..).unwrap_or_default();
-            let next = &rest[..rest.len().min(BATCH_ENTRIES)];
-            // Rows are numbered as their topics first appear.
-            let rows = next.iter().map(Entry::row_of).filter(|row| *row != NO_ROW).max();
-            let needed = rows.map_or(judged, |row| row as usize + 1);
-            if needed <= judged + BATCH_ENTRIES {
-                batch.extend_from_slice(next);
-            }
-            let rows = judged..needed.min(judged + BATCH_ENTRIES);
-            Ok(rows.map(|row| (index.topic(row), index.row(row).numbers())).collect::<Vec<_>>())
-        });
-        match copied {
-            Ok(rows) => {
-                rows.iter().for_each(|(topic, numbers)| self.rows.judge(&numbers.of(topic), reading));
-                *work = work.saturating_sub(rows.len() * WORK_PER_ROW + 1);
-                true
-            }
-            Err(Some(chapter)) => {
-                let index = chapter.index();
-                self.source = Source::Sealed { chapter, index };
-                true
-            }
-            Err(None) => false,
+    /// Judges the rows of a sealed segment that are not judged yet. Those of the open one are judged as they appear.
+    fn judge_sealed(&mut self, reading: &Reading<'_>, work: &mut usize) {
+        let Source::Sealed { index, .. } = &self.source else { return };
+        while self.rows.len() < index.rows() && *work > 0 {
+            self.rows.judge(&index.row(self.rows.len()), reading);
+            *work = work.saturating_sub(WORK_PER_ROW);
         }
     }
 
-    /// The first entry to be shown. Where messages are left out by counting, the entries before it are looked at, too.
-    /// `None`: the segment has just been sealed, look again.
-    fn find_start(&mut self, reading: &Reading<'_>) -> Result<Option<usize>, Error> {
+    /// Finds the first entry to be shown. Where messages are left out by counting, the entries before it are looked at,
+    /// too. False: the segment was sealed and retired meanwhile.
+    fn find_start(&mut self, reading: &Reading<'_>) -> Result<bool, Error> {
         let base = self.held.base_lsn().0;
-        let from = match self.from {
-            Start::Found(from) => return Ok(Some(from)),
+        let from = match self.start {
+            Start::Found => return Ok(true),
             Start::At(lsn) => usize::try_from(lsn.0.saturating_sub(base)).unwrap_or(usize::MAX),
             Start::Since(time_us) => match self.first_since(time_us, reading)? {
                 Some(from) => from,
-                None => return Ok(None),
+                None => return Ok(false),
             },
         };
-        let counts = if self.is_sealed() { self.rows.counts() } else { reading.limits.is_some() };
+        // What counts is known once all rows are judged; in the open segment it may be any row to come.
+        let counts = match &self.source {
+            Source::Sealed { index, .. } if self.rows.len() >= index.rows() => self.rows.counts(),
+            _ => reading.limits.is_some(),
+        };
         self.at = if counts { 0 } else { from };
-        self.from = Start::Found(from);
-        Ok(Some(from))
+        self.known = self.at;
+        (self.from, self.start) = (from, Start::Found);
+        Ok(true)
     }
 
-    /// Number of the first record received at or after a time. Receive times never fall, so halving finds it.
+    /// Number of the first record received at or after a time. Receive times never fall, so halving finds it. `None`:
+    /// the segment was sealed and retired meanwhile.
     fn first_since(&mut self, time_us: u64, reading: &Reading<'_>) -> Result<Option<usize>, Error> {
-        let Some((entries, _)) = self.entry_at(reading, 0) else { return Ok(self.look_again()) };
-        let (mut low, mut high) = (0, entries);
+        let (mut low, mut high) = (0, usize::MAX);
         while low < high {
-            let middle = low + (high - low) / 2;
-            let Some((_, Some(entry))) = self.entry_at(reading, middle) else { return Ok(self.look_again()) };
-            if self.time_of(entry)? < time_us { low = middle + 1 } else { high = middle }
+            let middle = if high == usize::MAX { low } else { low + (high - low) / 2 };
+            let Some((entries, entry)) = self.entry_at(reading, middle) else { return Ok(None) };
+            high = high.min(entries);
+            let Some(entry) = entry else { continue };
+            if self.time_of(entry, reading)? < time_us { low = middle + 1 } else { high = middle }
         }
         Ok(Some(low))
     }
 
-    /// Makes the next step ask for the segment again.
-    fn look_again(&mut self) -> Option<usize> {
-        if let Source::Open { batch, .. } = &mut self.source {
-            batch.clear();
-        }
-        None
-    }
-
-    /// How many entries there are, and one of them. The open index is looked into under its lock; `None` when it is
-    /// another segment's by now.
-    fn entry_at(&self, reading: &Reading<'_>, at: usize) -> Option<(usize, Option<Entry>)> {
+    /// How many entries there are, and one of them. `None`: the segment was sealed and retired meanwhile.
+    fn entry_at(&mut self, reading: &Reading<'_>, at: usize) -> Option<(usize, Option<Entry>)> {
         let among = |entries: &[[u8; ENTRY_BYTES]]| (entries.len(), entries.get(at).map(Entry::decode));
-        match &self.source {
-            Source::Sealed { index, .. } => Some(among(index.entries())),
-            Source::Open { .. } => reading.shared.gate().with(|shelf| {
-                let same = shelf.open.held.id() == self.held.id();
-                same.then(|| among(shelf.open.index.entries()))
-            }),
+        loop {
+            match &self.source {
+                Source::Sealed { index, .. } => return Some(among(index.entries())),
+                Source::Open(_) => match with_open(&self.held, reading, |open| among(open.index.entries())) {
+                    Ok(found) => return Some(found),
+                    Err(turned) => self.turn(turned)?,
+                },
+            }
         }
     }
 
-    /// Looks at entries up to number `to`, exclusive. What it finds is verified; what does not verify stays the next.
-    fn scan(
-        &mut self,
-        from: usize,
-        to: usize,
-        reading: &Reading<'_>,
-        work: &mut usize,
-    ) -> Result<Option<Found>, Error> {
+    /// The segment is no longer written: goes on with its chapter. `None` when that is gone, too.
+    pub(super) fn turn(&mut self, turned: Turned) -> Option<()> {
+        self.source = Source::sealed(turned?);
+        Some(())
+    }
+
+    /// Looks at entries one by one up to number `to`, exclusive. What it finds is verified; what does not verify stays
+    /// the next.
+    fn scan(&mut self, to: usize, reading: &Reading<'_>, work: &mut usize) -> Result<Option<Found>, Error> {
         while self.at < to && *work > 0 {
             let Some(raw) = self.raw_entry() else { return Ok(None) };
             let want = self.rows.want(Entry::row_of(raw));
-            if want == Want::Nothing || want == Want::All && self.at < from {
+            if want == Want::Nothing || want == Want::All && self.at < self.from {
                 self.at += 1;
                 *work -= 1;
                 continue;
             }
             let entry = Entry::decode(raw);
-            if let Some(found) = self.look_at(entry, want, from, reading)? {
+            if let Some(found) = self.look_at(entry, want, reading)? {
                 return Ok(Some(found));
             }
             *work -= 1;
@@ -279,47 +247,64 @@ impl Page {
         Ok(None)
     }
 
+    #[inline]
+    fn raw_entry(&self) -> Option<&[u8; ENTRY_BYTES]> {
+        match &self.source {
+            Source::Sealed { index, .. } => index.entries().get(self.at),
+            Source::Open(copied) => copied.entry(self.at),
+        }
+    }
+
+    /// The same from one wanted entry to the next, as far as they are fetched.
+    #[inline(never)]
+    fn jump(&mut self, to: usize, reading: &Reading<'_>, work: &mut usize) -> Result<Option<Found>, Error> {
+        while self.at < to && *work > 0 {
+            let Way::Jump(jump) = &mut self.way else { return Ok(None) };
+            match jump.first(self.at) {
+                Some((number, entry)) if number < to => {
+                    self.at = number;
+                    let want = self.rows.want(entry.row);
+                    if let Some(found) = self.look_at(entry, want, reading)? {
+                        return Ok(Some(found));
+                    }
+                    *work = work.saturating_sub(WORK_PER_JUMP);
+                }
+                None if !jump.is_dry() => return Ok(None),
+                _ => self.at = to,
+            }
+        }
+        Ok(None)
+    }
+
     /// Looks at a wanted entry and steps over it.
-    fn look_at(
-        &mut self,
-        entry: Entry,
-        want: Want,
-        from: usize,
-        reading: &Reading<'_>,
-    ) -> Result<Option<Found>, Error> {
+    #[inline(always)]
+    fn look_at(&mut self, entry: Entry, want: Want, reading: &Reading<'_>) -> Result<Option<Found>, Error> {
         let lsn = self.next_lsn();
-        let mut shown = self.at >= from;
+        let mut shown = self.at >= self.from;
         if want == Want::Limited && !self.corrupt {
             match self.rows.count(entry, lsn, reading.limits) {
                 None => shown = false,
                 Some(0) => {}
-                Some(oldest_us) => shown = shown && self.time_of(entry)? >= oldest_us,
+                Some(oldest_us) => shown = shown && self.time_of(entry, reading)? >= oldest_us,
             }
         }
         if shown {
-            self.verify(entry)?;
+            self.verify(entry, reading)?;
         }
         self.at += 1;
         Ok(shown.then_some(Found { lsn, entry }))
     }
 
-    #[inline]
-    fn raw_entry(&self) -> Option<&[u8; ENTRY_BYTES]> {
-        match &self.source {
-            Source::Sealed { index, .. } => index.entries().get(self.at),
-            Source::Open { batch, batch_at, .. } => batch.get(self.at.checked_sub(*batch_at)?),
-        }
-    }
-
     /// Receive time of a record, unverified.
-    fn time_of(&mut self, entry: Entry) -> Result<u64, Error> {
-        let record = self.fetch(entry)?;
+    fn time_of(&mut self, entry: Entry, reading: &Reading<'_>) -> Result<u64, Error> {
+        let record = self.fetch(entry, reading)?;
         let time = record.get(TIME_AT..).and_then(|rest| rest.first_chunk()).copied();
         Ok(time.map_or(0, u64::from_le_bytes))
     }
 
-    fn verify(&mut self, entry: Entry) -> Result<(), Error> {
-        let sound = crc32c::crc32c(self.fetch(entry)?) == entry.crc;
+    #[inline]
+    fn verify(&mut self, entry: Entry, reading: &Reading<'_>) -> Result<(), Error> {
+        let sound = crc32c::crc32c(self.fetch(entry, reading)?) == entry.crc;
         self.corrupt = !sound;
         if sound {
             return Ok(());
@@ -340,27 +325,17 @@ impl Page {
     }
 
     /// The bytes of a record.
-    fn fetch(&mut self, entry: Entry) -> Result<&[u8], Error> {
-        if let Source::Open { window, window_at, .. } = &mut self.source
-            && held(window, *window_at, entry).is_none()
-        {
-            let from = u64::from(entry.offset);
-            let ahead = WINDOW_BYTES.min(self.held.end().saturating_sub(from)).max(u64::from(entry.bytes));
-            window.resize(usize::try_from(ahead).unwrap_or(usize::MAX), 0);
-            *window_at = from;
-            self.held.read_at(from, window).inspect_err(|_| window.clear())?;
-        }
+    #[inline]
+    fn fetch(&mut self, entry: Entry, reading: &Reading<'_>) -> Result<&[u8], Error> {
+        let sparse = !matches!(self.way, Way::Scan) || !matches!(self.start, Start::Found);
+        self.source.fetch(&self.held, entry, reading, sparse)?;
         self.bytes_of(entry)
     }
 
     /// The bytes of a record that was fetched.
     #[inline]
     fn bytes_of(&self, entry: Entry) -> Result<&[u8], Error> {
-        let bytes = match &self.source {
-            Source::Sealed { chapter, .. } => held(chapter.bytes()?, 0, entry),
-            Source::Open { window, window_at, .. } => held(window, *window_at, entry),
-        };
-        bytes.ok_or_else(|| self.corrupt_at(entry, "record leaves the segment"))
+        self.source.bytes_of(entry)?.ok_or_else(|| self.corrupt_at(entry, LEAVES))
     }
 
     /// The message that was found last.
@@ -373,11 +348,4 @@ impl Page {
         };
         Ok(Message { position: self.held.position(found.lsn), time_us, topic, payload })
     }
-}
-
-/// The record in bytes that begin at byte `start` of the segment.
-#[inline]
-fn held(bytes: &[u8], start: u64, entry: Entry) -> Option<&[u8]> {
-    let from = usize::try_from(u64::from(entry.offset).checked_sub(start)?).ok()?;
-    bytes.get(from..from.checked_add(entry.bytes as usize)?)
 }

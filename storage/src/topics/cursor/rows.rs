@@ -24,7 +24,7 @@ pub(super) struct Rows {
     wants: Vec<Want>,
     topics: Vec<Option<Arc<str>>>,
     limited: HashMap<u32, Limited, foldhash::fast::RandomState>,
-    wanted: usize,
+    wanted: Vec<u32>,
 }
 
 /// The oldest messages of a topic, left out.
@@ -46,7 +46,12 @@ impl Rows {
 
     /// Whether any message of the rows judged so far may be shown.
     pub fn wants_any(&self) -> bool {
-        self.wanted > 0
+        !self.wanted.is_empty()
+    }
+
+    /// Rows judged so far of which something may be shown, ascending.
+    pub fn wanted(&self) -> &[u32] {
+        &self.wanted
     }
 
     /// Whether messages are left out by counting, so that counting must begin with the segment.
@@ -56,6 +61,7 @@ impl Rows {
 
     /// Judges the next row.
     pub fn judge(&mut self, row: &Row<'_>, reading: &Reading<'_>) {
+        let number = u32::try_from(self.wants.len()).unwrap_or(u32::MAX);
         let wanted = (reading.filter)(row.topic);
         let limits = reading.limits.filter(|_| wanted);
         let mut want = if wanted { Want::All } else { Want::Nothing };
@@ -68,12 +74,14 @@ impl Rows {
             };
             if limited.count > 0 || limited.bytes > 0 || row.first_time_us < limited.time_us {
                 want = Want::Limited;
-                self.limited.insert(u32::try_from(self.wants.len()).unwrap_or(u32::MAX), limited);
+                self.limited.insert(number, limited);
             }
         }
         self.wants.push(want);
         self.topics.push(wanted.then(|| Arc::from(row.topic)));
-        self.wanted += usize::from(wanted);
+        if wanted {
+            self.wanted.push(number);
+        }
     }
 
     /// What is wanted of a row; nothing of what is no message.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::{Committed, ENTRY_BYTES, Entry, NO_ROW, Row};
+use super::{Committed, ENTRY_BYTES, Entry, Lists, NO_ROW, Number, Row, number};
 use crate::log::{FrameHead, frame::FRAME_HEADROOM_BYTES};
 use crate::record::message::{self, Commit, Message};
 use crate::record::{Lsn, op};
@@ -19,6 +19,9 @@ pub(in crate::topics) struct Memory {
     entries: Vec<[u8; ENTRY_BYTES]>,
     commits: Vec<Committed>,
     last_time_us: u64,
+    /// By row, of the first `listed` entries.
+    numbers: Vec<Vec<Number>>,
+    listed: usize,
 }
 
 #[derive(Debug)]
@@ -135,8 +138,18 @@ impl Memory {
         Arc::clone(&self.rows[at].topic)
     }
 
-    pub fn entries(&self) -> &[[u8; ENTRY_BYTES]] {
-        &self.entries
+    /// Lists further entries in front of entry `to`, at most `max`; how many these were.
+    pub fn list(&mut self, to: usize, max: usize) -> usize {
+        let further = self.entries.get(self.listed..to).unwrap_or_default();
+        let further = &further[..further.len().min(max)];
+        self.numbers.resize_with(self.rows.len(), Vec::new);
+        for (at, entry) in further.iter().enumerate() {
+            if let Some(numbers) = self.numbers.get_mut(Entry::row_of(entry) as usize) {
+                numbers.push(number(self.listed + at));
+            }
+        }
+        self.listed += further.len();
+        further.len()
     }
 
     pub fn commits(&self) -> &[Committed] {
@@ -145,5 +158,19 @@ impl Memory {
 
     pub fn last_time_us(&self) -> u64 {
         self.last_time_us
+    }
+}
+
+impl Lists for Memory {
+    fn entries(&self) -> &[[u8; ENTRY_BYTES]] {
+        &self.entries
+    }
+
+    fn numbers(&self, row: u32) -> &[Number] {
+        self.numbers.get(row as usize).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    fn listed(&self) -> usize {
+        self.listed
     }
 }

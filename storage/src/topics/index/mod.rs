@@ -1,13 +1,14 @@
 //! The topic index of one segment: which record is where, and which topic it belongs to.
 //!
 //! An index has one [`Entry`] for each record of its segment, in log order, so the entry of a record is found from its
-//! lsn without a search; and one row for each topic. An entry names its row, so a cursor that wants one topic of a
-//! thousand asks its filter a thousand times and then passes over the entries of the others at about a nanosecond each,
-//! without touching their records. The entry also carries the checksum of its record: a record is verified alone, and
-//! what a replay does not want is not read.
+//! lsn without a search; and one row for each topic, with the numbers of its entries in order. So a cursor asks its
+//! filter once for each topic and then has the choice: pass over all entries, each of which names its row, or go from
+//! one wanted entry to the next by the numbers of the wanted rows. The entry also carries the checksum of its record: a
+//! record is verified alone, and what a replay does not want is not read.
 //!
 //! While a segment is written its index grows in memory ([`Memory`]); once the segment is sealed and durable it becomes
-//! a file beside it ([`File`]) and is mapped. Rows and entries have the same numbers in both.
+//! a file beside it ([`File`]) and is mapped. Rows and entries have the same numbers in both. A file lists all entries;
+//! in memory they are listed when the first cursor asks, so that publishing does not pay for it.
 
 mod file;
 mod memory;
@@ -19,6 +20,9 @@ use crate::record::{Lsn, Position};
 
 /// Bytes of an entry, in memory and on disk.
 pub(super) const ENTRY_BYTES: usize = 16;
+
+/// Bytes of an entry's number in the list of its row.
+pub(super) const NUMBER_BYTES: usize = 4;
 
 /// Row number of a record that is no message.
 pub(super) const NO_ROW: u32 = u32::MAX;
@@ -61,6 +65,26 @@ impl Entry {
     pub fn row_of(bytes: &[u8; ENTRY_BYTES]) -> u32 {
         u32::from_le_bytes([bytes[12], bytes[13], bytes[14], bytes[15]])
     }
+}
+
+/// An entry's number, as it stands in the list of its row.
+pub(super) type Number = [u8; NUMBER_BYTES];
+
+/// The number of an entry, for a list. A segment shorter than 4 GiB has no more entries than fit.
+fn number(entry: usize) -> Number {
+    u32::try_from(entry).unwrap_or(u32::MAX).to_le_bytes()
+}
+
+/// What leads from one entry to the next, in every form of an index.
+pub(super) trait Lists {
+    /// One entry for each record, in log order.
+    fn entries(&self) -> &[[u8; ENTRY_BYTES]];
+
+    /// The numbers of a row's entries, ascending, as far as entries are listed; none when there is no such row.
+    fn numbers(&self, row: u32) -> &[Number];
+
+    /// So many entries, from the first on, are listed.
+    fn listed(&self) -> usize;
 }
 
 /// What a segment says about one topic. Sequence numbers count the messages of a topic, bytes those of their records,
@@ -133,14 +157,6 @@ impl Index {
         }
     }
 
-    /// One entry for each record, in log order.
-    pub fn entries(&self) -> &[[u8; ENTRY_BYTES]] {
-        match self {
-            Index::Memory(memory) => memory.entries(),
-            Index::File(file) => file.entries(),
-        }
-    }
-
     /// Messages in the segment.
     pub fn messages(&self) -> u64 {
         (0..self.rows()).map(|at| self.row(at).count).sum()
@@ -164,6 +180,31 @@ impl Index {
         match self {
             Index::Memory(memory) => memory.commits().to_vec(),
             Index::File(file) => file.commits(),
+        }
+    }
+}
+
+impl Lists for Index {
+    #[inline]
+    fn entries(&self) -> &[[u8; ENTRY_BYTES]] {
+        match self {
+            Index::Memory(memory) => memory.entries(),
+            Index::File(file) => file.entries(),
+        }
+    }
+
+    #[inline]
+    fn numbers(&self, row: u32) -> &[Number] {
+        match self {
+            Index::Memory(memory) => memory.numbers(row),
+            Index::File(file) => file.numbers(row),
+        }
+    }
+
+    fn listed(&self) -> usize {
+        match self {
+            Index::Memory(memory) => memory.listed(),
+            Index::File(file) => file.listed(),
         }
     }
 }

@@ -11,6 +11,7 @@ mod limits;
 mod model;
 mod retention;
 mod threads;
+mod ways;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
