@@ -33,10 +33,8 @@ impl Store {
         let tag = tag.as_bytes();
         let (mut inner, now) = pipeline.admit(RECORD_OVERHEAD_BYTES + tag.len() + details.len())?;
         let table = pipeline.table.snapshot();
-        // Under the lock no checkpoint freezes or thaws; one that runs may have published its table before, and then
-        // what is frozen is counted there.
-        let folded = table.position().lsn > inner.core.positions().checkpoint;
-        let moved = inner.dirty.marks.moved(tag, folded);
+        // Under the lock no checkpoint freezes or thaws.
+        let moved = inner.dirty.marks.moved(tag, table.position().lsn);
         let stored = if moved.reset { 0 } else { table.tag_count(tag)? };
         let count = stored.saturating_add_signed(moved.count);
         let time_us = now.time_us;

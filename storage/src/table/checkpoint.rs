@@ -11,7 +11,7 @@
 use redb::{Durability, ReadableTable, WriteTransaction};
 
 use crate::limits::CELLS_DROPPED_PER_CHECKPOINT_MAX;
-use crate::record::EntryFields;
+use crate::record::{EntryFields, Lsn};
 
 use super::bulk::{Marks, Merge};
 use super::cells::CellChanges;
@@ -114,10 +114,11 @@ pub(super) fn check<C: Change>(now: CheckpointPosition, batch: &Checkpoint<'_, C
     }
 }
 
-/// Fills `transaction` with everything in `batch` and commits it.
+/// Fills `transaction` with everything in `batch` and commits it. `before` and `counters` are the table's now.
 pub(super) fn write<C: Change>(
     mut transaction: WriteTransaction,
     batch: &Checkpoint<'_, C>,
+    before: Lsn,
     counters: Counters,
     pupils: &Pupils,
 ) -> Result<CheckpointSummary, Error> {
@@ -127,7 +128,7 @@ pub(super) fn write<C: Change>(
     let mut drops = std::mem::take(&mut merged.drops);
     drops.extend_from_slice(batch.drops);
     write_cells(&transaction, batch.cells, &drops)?;
-    write_index(&transaction, batch, std::mem::take(&mut merged.index))?;
+    write_index(&transaction, batch, before, std::mem::take(&mut merged.index))?;
     let mut meta = transaction.open_table(META).map_err(during("open meta"))?;
     let position = batch.position.encode();
     meta.insert(&b"position"[..], &position[..]).map_err(during("write the position"))?;
@@ -193,6 +194,7 @@ fn write_marks(transaction: &WriteTransaction, mut marks: Marks<'_>) -> Result<(
 fn write_index<C>(
     transaction: &WriteTransaction,
     batch: &Checkpoint<'_, C>,
+    before: Lsn,
     index: IndexRows,
 ) -> Result<(), Error> {
     let nothing = batch.tags.is_empty() && batch.hidden.is_none() && index.is_empty();
@@ -201,7 +203,7 @@ fn write_index<C>(
     }
     let mut table = transaction.open_table(schema::TAGS).map_err(during("open tags"))?;
     index.write(&mut table)?;
-    marks::write_tags(&mut table, batch.tags, batch.hidden)
+    marks::write_tags(&mut table, batch.tags, before, batch.hidden)
 }
 
 fn write_cells(

@@ -65,6 +65,8 @@ pub type HiddenTag = (Box<[u8]>, Lsn);
 pub struct TagChange {
     /// Which tag.
     pub tag: Box<[u8]>,
+    /// Position that this change reaches: a table that has it has counted it.
+    pub through: Lsn,
     /// What was counted before is void.
     pub reset: bool,
     /// To be added.
@@ -120,13 +122,14 @@ fn index_prefix(mark: &[u8]) -> Vec<u8> {
     row
 }
 
-/// Brings counters and hidden tags to what they are after the checkpoint.
+/// Brings counters and hidden tags to what they are after the checkpoint; `before` is the position the table has.
 pub(super) fn write_tags(
     table: &mut Table<'_, &'static [u8], &'static [u8]>,
     changes: &[TagChange],
+    before: Lsn,
     hidden: Option<&[HiddenTag]>,
 ) -> Result<(), Error> {
-    for change in changes {
+    for change in changes.iter().filter(|change| change.through > before) {
         let row = mark_of(COUNT, &change.tag);
         let before = if change.reset { 0 } else { number(table.get(row.as_slice()), "read a count")? };
         match before.saturating_add_signed(change.count) {

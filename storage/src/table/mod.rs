@@ -184,8 +184,9 @@ impl Table {
     ) -> Result<CheckpointSummary, Error> {
         let database = writer.database.as_ref().ok_or(Error::Lost { doing: "begin a checkpoint" })?;
         let transaction = database.begin_write().map_err(during("begin a checkpoint"))?;
-        let counters = self.published.load().counters;
-        let summary = checkpoint::write(transaction, batch, counters, &self.negative.pupils())?;
+        let published = self.published.load();
+        let (before, counters) = (published.position().lsn, published.counters);
+        let summary = checkpoint::write(transaction, batch, before, counters, &self.negative.pupils())?;
         self.negative.count_removed(summary.removes);
         self.published.store(Arc::new(database.snapshot(writer.opening)?));
         Ok(summary)

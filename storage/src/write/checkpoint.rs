@@ -51,7 +51,7 @@ impl Pipeline {
                 return Err(Error::Poisoned { cause: inner.poison_cause.clone() });
             }
             let Some(action) = inner.core.begin_checkpoint() else { return Ok(None) };
-            let cut = inner.dirty.freeze();
+            let cut = inner.dirty.freeze(action.through);
             (action, cut, inner.dirty.marks.frozen_counts(), inner.dirty.marks.hidden())
         };
         let folded = self.fold(&action, &cut, &tags, &hidden);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::marks::Marks;
 use crate::memory::EntryRef;
+use crate::record::Lsn;
 use crate::structure::Hot;
 
 const CHUNK_LEN: usize = 1024;
@@ -63,12 +64,12 @@ impl Dirty {
         self.open.push(hot);
     }
 
-    /// Ends the epoch. What an earlier failed checkpoint left is part of the cut.
-    pub fn freeze(&mut self) -> Cut {
+    /// Ends the epoch at this position. What an earlier failed checkpoint left is part of the cut.
+    pub fn freeze(&mut self, through: Lsn) -> Cut {
         let epoch = self.epoch;
         self.epoch += 1;
         self.frozen.append(&mut self.open);
-        self.marks.freeze();
+        self.marks.freeze(through);
         Cut { entries: self.entries.freeze(), structures: self.frozen.clone(), epoch }
     }
 

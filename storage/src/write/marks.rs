@@ -3,6 +3,10 @@
 //! L2 holds an index row for each mark of each row, and a counter for each tag. Here stands what the entries above
 //! the checkpoint add to both: which keys may carry a mark, and by how much a tag's count has moved.
 //!
+//! Rows can be stored twice, a count cannot be added twice: a checkpoint that failed may have landed all the same. So what
+//! each freeze moved is kept apart, with the position it reaches; whoever adds it to L2's counts compares that with the
+//! position L2 has.
+//!
 //! Hiding a tag is one record: every version before it that carries the tag is invisible at once. [`Hidden`] is what
 //! readers ask; the rows go in the background.
 
@@ -25,11 +29,14 @@ struct Delta {
     keys: Vec<Box<[u8]>>,
 }
 
+type Deltas = HashMap<Box<[u8]>, Delta>;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Marks {
-    frozen: HashMap<Box<[u8]>, Delta>,
-    open: HashMap<Box<[u8]>, Delta>,
+    /// What each freeze since the last checkpoint that succeeded has moved, and through where; ascending.
+    frozen: Vec<(Lsn, Deltas)>,
+    open: Deltas,
     /// When each tag was hidden, as far as that is not done with.
     hidden: HashMap<Box<[u8]>, Lsn>,
     /// Whether any entry, here or in L2, may carry a mark.
@@ -101,18 +108,18 @@ impl Marks {
 
     /// Keys above the checkpoint that got the mark; they may have lost it again.
     pub fn keys(&self, mark: &[u8]) -> impl Iterator<Item = &[u8]> {
-        let deltas = [self.frozen.get(mark), self.open.get(mark)];
-        deltas.into_iter().flatten().flat_map(|delta| delta.keys.iter().map(|key| &**key))
+        let deltas = self.frozen.iter().map(|(_, deltas)| deltas).chain([&self.open]);
+        deltas.filter_map(|deltas| deltas.get(mark)).flat_map(|delta| delta.keys.iter().map(|key| &**key))
     }
 
-    /// How the tag's count has moved since the last checkpoint. `folded`: what is frozen is in the published table
-    /// already, although the checkpoint has not ended.
+    /// How the tag's count has moved beyond what a table of this position counts: what is frozen may be in the published
+    /// table already, although its checkpoint has not ended, or has failed.
     #[must_use]
-    pub fn moved(&self, tag: &[u8], folded: bool) -> Moved {
+    pub fn moved(&self, tag: &[u8], table: Lsn) -> Moved {
         let mark = mark_of(TAG, tag);
         let mut moved = Moved::default();
-        let frozen = self.frozen.get(&mark[..]).filter(|_| !folded);
-        for delta in [frozen, self.open.get(&mark[..])].into_iter().flatten() {
+        let frozen = self.frozen.iter().filter(|(through, _)| *through > table).map(|(_, deltas)| deltas);
+        for delta in frozen.chain([&self.open]).filter_map(|deltas| deltas.get(&mark[..])) {
             if delta.reset {
                 moved = Moved { reset: true, count: 0 };
             }
@@ -121,12 +128,20 @@ impl Marks {
         moved
     }
 
-    /// What the checkpoint of the frozen part does to the counters of L2.
+    /// What the checkpoint of the frozen part does to the counters of L2, in order.
     #[must_use]
     pub fn frozen_counts(&self) -> Vec<TagChange> {
-        let tags = self.frozen.iter().filter(|(mark, _)| mark.first() == Some(&TAG));
-        tags.map(|(mark, delta)| TagChange { tag: mark[1..].into(), reset: delta.reset, count: delta.count })
-            .collect()
+        let mut changes = Vec::new();
+        for (through, deltas) in &self.frozen {
+            let tags = deltas.iter().filter(|(mark, _)| mark.first() == Some(&TAG));
+            changes.extend(tags.map(|(mark, delta)| TagChange {
+                tag: mark[1..].into(),
+                through: *through,
+                reset: delta.reset,
+                count: delta.count,
+            }));
+        }
+        changes
     }
 
     /// Tags that are hidden and when, for the next checkpoint.
@@ -135,19 +150,10 @@ impl Marks {
         self.hidden.iter().map(|(mark, lsn)| (mark[1..].into(), *lsn)).collect()
     }
 
-    pub(super) fn freeze(&mut self) {
-        if self.frozen.is_empty() {
-            std::mem::swap(&mut self.frozen, &mut self.open);
-            return;
-        }
-        for (mark, delta) in self.open.drain() {
-            let frozen = self.frozen.entry(mark).or_default();
-            if delta.reset {
-                *frozen = delta;
-            } else {
-                frozen.count += delta.count;
-                frozen.keys.extend(delta.keys);
-            }
+    /// Ends what a checkpoint through this position folds.
+    pub(super) fn freeze(&mut self, through: Lsn) {
+        if !self.open.is_empty() {
+            self.frozen.push((through, std::mem::take(&mut self.open)));
         }
     }
 
