@@ -53,7 +53,7 @@ pub struct Worker {
     lease: Duration,
     drain: Duration,
     functions: Vec<Function>,
-    ready: Option<Box<dyn FnOnce() + Send>>,
+    ready: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
 
 impl std::fmt::Debug for Worker {
@@ -103,7 +103,7 @@ impl Worker {
     }
 
     /// Called once the functions are registered for the first time.
-    pub fn on_ready(self, ready: impl FnOnce() + Send + 'static) -> Worker {
+    pub fn on_ready(self, ready: impl FnOnce() + Send + Sync + 'static) -> Worker {
         Worker { ready: Some(Box::new(ready)), ..self }
     }
 
