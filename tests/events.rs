@@ -98,6 +98,27 @@ async fn an_event_has_the_shape_of_the_protocol() {
 }
 
 #[tokio::test]
+async fn who_is_told_of_both_goes_on_behind_both() {
+    let (running, _dir) = start(|node| node).await;
+    for transport in TRANSPORTS {
+        let mut client = Peer::connect(&running, transport).await;
+        let pattern = json!({"start": "latest"});
+        let mut listener = Peer::connect(&running, transport).await;
+        let ack = ok(&mut listener, &subscribe("s", "#", pattern)).await;
+        drop(listener);
+        let place = json!({"offset": ack["offset"], "event_offset": ack["event_offset"]});
+        ok(&mut client, &publish("a", json!(1))).await;
+        ok(&mut client, &put("n", "k", json!(1))).await;
+        let mut listener = listen(&running, transport, "#", json!({"start": place})).await;
+        let mut topics: Vec<_> =
+            messages(&mut listener, 2).await.iter().map(|message| short(message).0).collect();
+        topics.sort();
+        assert_eq!(topics, ["a", "cache.events.n.cache_put"], "{transport}");
+        assert!(listener.silent().await);
+    }
+}
+
+#[tokio::test]
 async fn every_operation_has_its_event() {
     let (running, _dir) = start(|node| {
         node.configure(|config| {

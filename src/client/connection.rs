@@ -35,7 +35,7 @@ pub(super) trait Sink {
 /// Who waits for what comes from the node.
 #[derive(Debug, Default)]
 pub(super) struct Routes {
-    pub(super) pending: Pending,
+    pub(super) pending: Arc<Pending>,
     pub(super) lanes: Lanes,
 }
 

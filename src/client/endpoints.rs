@@ -123,6 +123,10 @@ impl Endpoints {
         Err(failed.expect("there is at least one URL"))
     }
 
+    pub(super) fn give_up_after(&self) -> Duration {
+        self.backoff.give_up_after
+    }
+
     pub(super) fn pauses(&self) -> Pauses {
         Pauses::new(self.backoff)
     }

@@ -110,12 +110,17 @@ impl Exit {
     pub(super) async fn next(&mut self) -> Option<Vec<u8>> {
         self.receiver.recv().await.map(|(message, _room)| message)
     }
+
+    /// Nothing more is taken in; nobody waits for room.
+    pub(super) fn close(&self) {
+        self.room.close();
+    }
 }
 
 impl Drop for Exit {
     fn drop(&mut self) {
         // Whoever waits for room must not wait for ever.
-        self.room.close();
+        self.close();
     }
 }
 

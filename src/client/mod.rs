@@ -9,6 +9,8 @@
 //! | | |
 //! |---|---|
 //! | [`Client`] | one connection, shared by all its clones: cache, functions, topics |
+//! | [`Pool`] | several connections, made anew when they are lost or old |
+//! | [`Subscriber`] | a subscription that outlives its connections |
 //! | [`Endpoints`] | several nodes: failover and back-off |
 //! | [`Worker`] | serves functions of this program to everybody |
 //!
@@ -17,7 +19,7 @@
 //! were called.
 //!
 //! Nothing hangs: every call has a time-out, and a lost connection fails all pending calls at once. A lost connection stays
-//! lost: connect again. An error says whether the operation can have been applied, see
+//! lost: connect again, or let a [`Pool`] do it. An error says whether the operation can have been applied, see
 //! [`Error::outcome`].
 //!
 //! ```
@@ -54,6 +56,8 @@ mod incoming;
 mod lanes;
 mod options;
 mod pending;
+mod pool;
+pub mod pubsub;
 pub mod rpc;
 mod tcp;
 #[cfg(test)]
@@ -61,13 +65,16 @@ mod tests;
 pub mod worker;
 mod ws;
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
 
 pub use cache::{
     Atomic, AtomicOutcome, Durability, Entry, FoundKey, Key, Lease, LeaseState, Merge, Namespace,
@@ -78,6 +85,9 @@ use endpoint::{Endpoint, Transport};
 pub use endpoints::{Backoff, Endpoints};
 pub use error::{Error, Outcome};
 pub use options::{ConnectOptions, Level, ReadOptions, WriteOptions};
+use pending::Ticket;
+pub use pool::{Pool, PoolOptions};
+pub use pubsub::{Event, Gap, Message, Messages, Place, Publish, Published, Start, Subscriber, Subscription};
 pub use rpc::{Command, FunctionFilter, Graph, Results};
 
 pub use worker::{Failure, Function, Invocation, Parameter, Worker};
@@ -99,7 +109,9 @@ struct Shared {
     /// To the background task. Closed once the connection is lost.
     payloads: mpsc::Sender<Vec<u8>>,
     routes: Arc<Routes>,
-    in_flight: Semaphore,
+    in_flight: Arc<Semaphore>,
+    /// Of this connection alone, whoever else is connected: what ids of subscriptions begin with.
+    name: String,
 }
 
 impl Client {
@@ -121,8 +133,8 @@ impl Client {
         let (payloads, receiver) = mpsc::channel(IN_FLIGHT_MAX);
         let routes = Arc::new(Routes::default());
         tokio::spawn(connection.run(receiver, Arc::clone(&routes)));
-        let in_flight = Semaphore::new(IN_FLIGHT_MAX);
-        let shared = Arc::new(Shared { payloads, routes, in_flight });
+        let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+        let shared = Arc::new(Shared { payloads, routes, in_flight, name: chance() });
         Ok(Client { shared, timeout: options.call_timeout })
     }
 
@@ -141,9 +153,24 @@ impl Client {
     /// Sends any message of the protocol, anything that serialises to an object without `u`, and returns the whole reply as
     /// text, error replies included. One that gets no reply by the protocol times out.
     pub async fn send<M: Serialize + ?Sized>(&self, message: &M) -> Result<Box<RawValue>, Error> {
+        self.submit(message).await?.reply().await
+    }
+
+    /// Hands such a message over and leaves the reply for later: what one task submits first leaves first, without
+    /// waiting for the replies before. Waits while [`IN_FLIGHT_MAX`] are under way.
+    pub async fn submit<M: Serialize + ?Sized>(&self, message: &M) -> Result<Answer, Error> {
+        let deadline = Instant::now() + self.timeout;
         let payload = serde_json::to_vec(message).map_err(Error::Encode)?;
-        let reply = self.exchange(|u| with_u(&payload, u)).await?;
-        serde_json::from_slice(&reply).map_err(Error::Decode)
+        let submitting = async {
+            let shared = &*self.shared;
+            let in_flight = Arc::clone(&shared.in_flight).acquire_owned().await;
+            let permit = in_flight.expect("the semaphore is never closed");
+            let ticket = shared.routes.pending.enter()?;
+            self.post(with_u(&payload, ticket.u())?).await?;
+            Ok(Answer { ticket, deadline, timeout: self.timeout, _permit: permit, _client: self.clone() })
+        };
+        let after = self.timeout;
+        tokio::time::timeout(after, submitting).await.unwrap_or(Err(Error::TimedOut { after }))
     }
 
     /// Sends any message of the protocol and returns the whole reply, error replies included.
@@ -161,23 +188,12 @@ impl Client {
         Ok(reply)
     }
 
-    /// One request and its reply. Dropping the future forgets the reply, not the request.
-    async fn exchange(&self, encode: impl FnOnce(&str) -> Result<Vec<u8>, Error>) -> Result<Vec<u8>, Error> {
-        let after = self.timeout;
-        tokio::time::timeout(after, self.exchange_unbounded(encode))
-            .await
-            .unwrap_or(Err(Error::TimedOut { after }))
-    }
-
-    async fn exchange_unbounded(
-        &self,
-        encode: impl FnOnce(&str) -> Result<Vec<u8>, Error>,
-    ) -> Result<Vec<u8>, Error> {
-        let shared = &*self.shared;
-        let _permit = shared.in_flight.acquire().await.expect("the semaphore is never closed");
-        let ticket = shared.routes.pending.enter()?;
-        self.post(encode(ticket.u())?).await?;
-        ticket.reply().await
+    /// Hands a message whose answer nobody waits for to the background task, if there is room for it.
+    fn post_now<M: Serialize>(&self, message: &M) {
+        let payload = serde_json::to_vec(message).ok().and_then(|text| with_u(&text, "-").ok());
+        if let Some(payload) = payload {
+            let _ = self.shared.payloads.try_send(payload);
+        }
     }
 
     /// Hands a message to the background task.
@@ -187,6 +203,32 @@ impl Client {
         }
         self.shared.payloads.send(payload).await.map_err(|_| self.shared.routes.pending.lost())
     }
+}
+
+/// The reply to a submitted message. Dropping it forgets the reply, not the message.
+#[derive(Debug)]
+#[must_use = "whether it went well is only in the reply"]
+pub struct Answer {
+    ticket: Ticket,
+    deadline: Instant,
+    timeout: Duration,
+    _permit: OwnedSemaphorePermit,
+    /// The connection stays while somebody waits.
+    _client: Client,
+}
+
+impl Answer {
+    /// Waits for it, until the time-out of the call that submitted the message.
+    pub async fn reply(self) -> Result<Box<RawValue>, Error> {
+        let reply = tokio::time::timeout_at(self.deadline, self.ticket.reply()).await;
+        let reply = reply.unwrap_or(Err(Error::TimedOut { after: self.timeout }))?;
+        serde_json::from_slice(&reply).map_err(Error::Decode)
+    }
+}
+
+/// 64 random bits, as text.
+fn chance() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
 /// The message, which must be an object, with `u` as its first member.

@@ -23,8 +23,9 @@ struct State {
 }
 
 /// A place among the waiting; left when dropped.
-pub(super) struct Ticket<'a> {
-    pending: &'a Pending,
+#[derive(Debug)]
+pub(super) struct Ticket {
+    pending: Arc<Pending>,
     number: u64,
     u: String,
     reply: oneshot::Receiver<Vec<u8>>,
@@ -32,7 +33,7 @@ pub(super) struct Ticket<'a> {
 
 impl Pending {
     /// A place for one more call; [`Error::Lost`] when the connection is gone already.
-    pub(super) fn enter(&self) -> Result<Ticket<'_>, Error> {
+    pub(super) fn enter(self: &Arc<Self>) -> Result<Ticket, Error> {
         let mut state = self.lock();
         if let Some(reason) = &state.lost {
             return Err(Error::Lost { reason: Arc::clone(reason) });
@@ -41,7 +42,7 @@ impl Pending {
         state.next += 1;
         let (sender, reply) = oneshot::channel();
         state.waiting.insert(number, sender);
-        Ok(Ticket { pending: self, number, u: format!("{CALL_PREFIX}{number}"), reply })
+        Ok(Ticket { pending: Arc::clone(self), number, u: format!("{CALL_PREFIX}{number}"), reply })
     }
 
     /// Hands a reply to its call. A reply nobody waits for any more is dropped.
@@ -78,7 +79,7 @@ impl Pending {
     }
 }
 
-impl Ticket<'_> {
+impl Ticket {
     /// The request's id.
     pub(super) fn u(&self) -> &str {
         &self.u
@@ -90,7 +91,7 @@ impl Ticket<'_> {
     }
 }
 
-impl Drop for Ticket<'_> {
+impl Drop for Ticket {
     fn drop(&mut self) {
         self.pending.lock().waiting.remove(&self.number);
     }
@@ -102,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_connection_fails_the_waiting_and_the_late() {
-        let pending = Pending::default();
+        let pending = Arc::new(Pending::default());
         let ticket = pending.enter().unwrap();
         pending.fail_all("cut");
         pending.fail_all("later");
@@ -112,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_dropped_call_leaves_nothing_behind() {
-        let pending = Pending::default();
+        let pending = Arc::new(Pending::default());
         drop(pending.enter().unwrap());
         assert!(pending.lock().waiting.is_empty());
         pending.deliver(0, b"{}".to_vec());

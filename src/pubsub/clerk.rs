@@ -91,13 +91,13 @@ impl Clerk {
         let (offset, strong) = match level {
             Asked::Volatile => {
                 self.hub.stage_volatile(draft);
-                return Ok(Ack { offset: None, durability: Some(level) });
+                return Ok(Ack { durability: Some(level), ..Ack::default() });
             }
             Asked::Eventual => (self.hub.stage(draft, Level::Eventual)?, false),
             Asked::Strong => (self.hub.stage(draft, Level::Strong)?, true),
         };
         reply.seen.topics.saw(offset, strong);
-        Ok(Ack { offset: Some(offset.into()), durability: Some(level) })
+        Ok(Ack { offset: Some(offset.into()), durability: Some(level), ..Ack::default() })
     }
 
     fn subscribe(&mut self, subscribe: &Subscribe<'_>, reply: &mut Reply<'_>) -> Result<Ack, Refused> {
@@ -132,7 +132,8 @@ impl Clerk {
         // Who asks in the plain way is answered in the plain way.
         let extended = subscribe.start.is_some() || subscribe.durable.is_some();
         let offset = extended.then_some(Offset::Message(subscription.cut));
-        let ack = Ack { offset, durability: None };
+        let event_offset = (extended && subscription.events).then_some(subscription.events_cut);
+        let ack = Ack { offset, event_offset, durability: None };
         if let Some(name) = &subscription.durable {
             if subscribe.shared {
                 join(&hub, &mut names, name, &subscription, from.map(|from| from.messages));
@@ -229,6 +230,9 @@ impl Clerk {
                 Some(Begin { messages: From::After(position), ..new })
             }
             Some(Start::After(Offset::Event(id))) => Some(Begin { events: EventsFrom::After(id), ..new }),
+            Some(Start::AfterBoth(position, id)) => {
+                Some(Begin { messages: From::After(position), events: EventsFrom::After(id), ..new })
+            }
             Some(Start::Since(time_us)) => since(time_us, false),
             None if subscribe.backlog_us == 0 => None,
             None => since(self.hub.backlog.now_us().saturating_sub(subscribe.backlog_us), true),
@@ -262,7 +266,7 @@ impl Clerk {
                 let noted = self.hub.stage_events_commit(name, id)?;
                 reply.seen.topics.saw(noted, self.hub.rules.strong());
                 self.hub.counters.commits.add(1);
-                return Ok(Ack { offset: Some(commit.offset), durability: None });
+                return Ok(Ack { offset: Some(commit.offset), ..Ack::default() });
             }
         };
         if position > self.hub.newest().1 {
@@ -277,7 +281,7 @@ impl Clerk {
             reply.seen.topics.saw(noted, self.hub.rules.strong());
         }
         self.hub.counters.commits.add(1);
-        Ok(Ack { offset: Some(commit.offset), durability: None })
+        Ok(Ack { offset: Some(commit.offset), ..Ack::default() })
     }
 }
 
@@ -304,6 +308,7 @@ fn starts_ahead(subscribe: &Subscribe<'_>, newest: Position, newest_event: Event
     match subscribe.start {
         Some(Start::After(Offset::Message(position))) => position > newest,
         Some(Start::After(Offset::Event(id))) => id > newest_event,
+        Some(Start::AfterBoth(position, id)) => position > newest || id > newest_event,
         _ => false,
     }
 }

@@ -24,6 +24,8 @@ pub enum Kind {
     Denied = 6,
     /// Damaged or lost data.
     Damage = 7,
+    /// The user wanted an end.
+    Interrupted = 130,
 }
 
 /// A failed command: its exit code and the reason.

@@ -1,9 +1,10 @@
 //! `mpreg-tools`: inspect, verify, measure and torture an MPREG node.
 //!
 //! Rooms: `online` asks a running server, `dump` carries data out and in, `worker` serves programs, `bench` measures servers over the wire, `crash` kills them,
-//! `inspect`, `log` and `verify` read data directories through `files`. Shared by all: `failure` (exit codes), `output`
+//! `inspect`, `log`, `backlog` and `verify` read data directories through `files`. Shared by all: `failure` (exit codes), `output`
 //! (table or JSON on stdout), `progress` (stderr), `random` (seeds), `server` (child processes).
 
+mod backlog;
 mod bench;
 mod crash;
 mod dump;
@@ -33,6 +34,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Backlog(backlog::Arguments),
     /// Measure a server: throughput and latency under a chosen load.
     Bench(Box<bench::Arguments>),
     Crash(crash::Arguments),
@@ -49,6 +51,7 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
+        Command::Backlog(arguments) => arguments.run(),
         Command::Bench(arguments) => bench::run(*arguments),
         Command::Crash(arguments) => crash::run(&arguments),
         Command::Dump(dump) => dump.run(),

@@ -22,6 +22,7 @@ fn filled(path: &Path) -> Store {
     let mut options = Options::new(path);
     options.segment_bytes = 64 << 10;
     options.checkpoint_interval_us = u64::MAX / 4;
+    options.free_bytes_min = Some(0);
     let store = Store::open(options).unwrap();
     for number in 0..10 {
         let value = format!(r#"{{"number":{number}}}"#);
@@ -216,7 +217,9 @@ fn the_log_is_followed_through_segments_and_restarts() {
     write(&store, 0..600);
     // A killed store and its next life, in a segment of its own.
     drop(store);
-    let store = Store::open(Options::new(dir.path())).unwrap();
+    let mut options = Options::new(dir.path());
+    options.free_bytes_min = Some(0);
+    let store = Store::open(options).unwrap();
     write(&store, 600..700);
     let mut found = Vec::new();
     for line in lines {

@@ -58,8 +58,8 @@ pub use atomic::{Atomic, AtomicOutcome};
 pub use faces::{Counter, List, Map, Queue, Set, SortedSet, Stack};
 pub use key::{FoundKey, Key};
 pub use namespace::{Merge, Namespace, NamespaceOutcome};
-pub(super) use reply::RpcError;
 pub use reply::{Durability, Entry, Lease, LeaseState, Reply, Status};
+pub(super) use reply::{RpcError, time};
 pub use request::Request;
 pub use structure::{Range, Scored, Structure, StructureOutcome};
 

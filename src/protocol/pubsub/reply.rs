@@ -10,12 +10,15 @@
 
 use super::{Level, Offset};
 use mpreg_storage::json::write;
+use mpreg_storage::record::EventId;
 
 /// What an ack tells beyond success.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ack {
     /// Where the message stands, or where the subscription begins.
     pub offset: Option<Offset>,
+    /// The newest event of the cache where a subscription to events begins.
+    pub event_offset: Option<EventId>,
     /// The level a publish has reached.
     pub durability: Option<Level>,
 }
@@ -45,6 +48,9 @@ pub fn write_ack(out: &mut Vec<u8>, u: &str, ack: Ack) {
     out.extend_from_slice(br#","success":true,"error":null"#);
     if let Some(offset) = ack.offset {
         write_offset(out, offset);
+    }
+    if let Some(id) = ack.event_offset {
+        out.extend_from_slice(format!(r#","event_offset":"{id}""#).as_bytes());
     }
     if let Some(level) = ack.durability {
         out.extend_from_slice(br#","durability":""#);

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use mpreg_storage::json::{Reader, Text};
+use mpreg_storage::record::{EventId, Position};
 
 use super::{Offset, read_offset, read_subscription_id};
 use crate::protocol::Error;
@@ -47,6 +48,8 @@ pub enum Start {
     Earliest,
     /// Behind this message, or this event; what is in the other log begins with what is new.
     After(Offset),
+    /// Behind this message, and behind this event of the cache.
+    AfterBoth(Position, EventId),
     /// With what was received at this time or later, in microseconds since 1970.
     Since(u64),
 }
@@ -162,7 +165,7 @@ fn read_start(reader: &mut Reader<'_>) -> Result<Start, Error> {
             other => Err(Error::unknown(PATH, other)),
         };
     }
-    let mut start = None;
+    let (mut start, mut event) = (None, None);
     let mut fields = Fields::open(reader, PATH)?;
     while let Some(name) = fields.next()? {
         match &*name {
@@ -171,6 +174,10 @@ fn read_start(reader: &mut Reader<'_>) -> Result<Start, Error> {
                 let offset = offset.map(|text| read_offset(text, "subscription.start.offset")).transpose()?;
                 start = offset.map(Start::After).or(start);
             }
+            "event_offset" => {
+                const PATH: &str = "subscription.start.event_offset";
+                event = fields.string(2, PATH)?.map(|text| read_offset(text, PATH)).transpose()?;
+            }
             "time" => {
                 let time = fields.number(1, "subscription.start.time")?;
                 start = time.map(|time| Start::Since(micros(time.to_f64()))).or(start);
@@ -178,5 +185,16 @@ fn read_start(reader: &mut Reader<'_>) -> Result<Start, Error> {
             _ => fields.pass()?,
         }
     }
+    let start = match (start, event) {
+        (Some(Start::After(Offset::Message(position))), Some(Offset::Event(id))) => {
+            Some(Start::AfterBoth(position, id))
+        }
+        (None, Some(event @ Offset::Event(_))) => Some(Start::After(event)),
+        (start, None) => start,
+        (_, Some(_)) => {
+            let wanted = "the offset of an event, beside that of a message";
+            return Err(Error::Range { path: "subscription.start.event_offset", wanted });
+        }
+    };
     start.ok_or(Error::Missing("subscription.start.offset or time"))
 }

@@ -158,6 +158,11 @@ fn subscriptions_are_read_leniently() {
         (r#""earliest""#, Start::Earliest),
         (r#"{"offset":"3:17"}"#, Start::After(position(3, 17))),
         (r#"{"time":1.5}"#, Start::Since(1_500_000)),
+        (r#"{"event_offset":"3:17:2"}"#, Start::After("3:17:2".parse().unwrap())),
+        (
+            r#"{"offset":"1:4","event_offset":"3:17:2"}"#,
+            Start::AfterBoth("1:4".parse().unwrap(), "3:17:2".parse().unwrap()),
+        ),
     ] {
         assert_eq!(read(&format!(r#","patterns":["a"],"start":{start}"#)).2, Some(expected));
     }
@@ -169,6 +174,14 @@ fn subscriptions_are_read_leniently() {
         (r#","patterns":["a"],"start":"now""#, "subscription.start does not know"),
         (r#","patterns":["a"],"start":{}"#, "subscription.start.offset or time is required"),
         (r#","patterns":["a"],"start":{"offset":"3"}"#, "subscription.start.offset must be epoch:offset"),
+        (
+            r#","patterns":["a"],"start":{"offset":"1:4","event_offset":"1:4"}"#,
+            "subscription.start.event_offset must be the offset of an event",
+        ),
+        (
+            r#","patterns":["a"],"start":{"time":1,"event_offset":"1:4:0"}"#,
+            "subscription.start.event_offset must be the offset of an event",
+        ),
         (r#","patterns":["a"],"shared":true"#, "subscription.durable is required"),
     ] {
         let found = refusal(&subscribe(&format!(r#"{{"subscription_id":"s"{more}}}"#)));
@@ -203,7 +216,7 @@ fn acks() {
         text(|out| write_ack(out, "\"01JQ\"", Ack::default())),
         r#"{"role":"pubsub-ack","operation_id":"01JQ","success":true,"error":null,"u":"ack_01JQ"}"#
     );
-    let ack = Ack { offset: Some(position(1, 17)), durability: Some(Level::Strong) };
+    let ack = Ack { offset: Some(position(1, 17)), durability: Some(Level::Strong), ..Ack::default() };
     assert_eq!(
         text(|out| write_ack(out, "\"q\"", ack)),
         r#"{"role":"pubsub-ack","operation_id":"q","success":true,"error":null,"offset":"1:17","durability":"strong","u":"ack_q"}"#

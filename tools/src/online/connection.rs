@@ -29,7 +29,8 @@ pub enum Format {
     /// For people.
     #[default]
     Table,
-    /// The server's reply, one JSON document on one line.
+    /// The server's reply, one JSON document on one line; of messages one line each.
+    #[value(alias = "jsonl")]
     Json,
     /// Only the value, as JSON text.
     Raw,
@@ -98,6 +99,11 @@ impl Session {
     /// Waits for what the client does.
     pub fn wait<T>(&self, doing: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
         self.runtime.block_on(doing).map_err(failure)
+    }
+
+    /// Waits for anything, on the session's threads.
+    pub fn block_on<T>(&self, doing: impl Future<Output = T>) -> T {
+        self.runtime.block_on(doing)
     }
 
     /// The same with the error as the client has it.

@@ -13,16 +13,19 @@ mod connection;
 mod entry;
 mod key;
 mod namespace;
+mod publish;
 mod removal;
 mod show;
 mod stats;
 mod structure;
+mod subscribe;
 mod value;
 
 use clap::{ArgMatches, Args as _, FromArgMatches, Subcommand};
 
 pub use connection::{Connection, Format, Session, failure};
 pub use namespace::MergeName;
+pub use subscribe::{Row, print_row};
 pub use value::duration;
 
 use crate::failure::Outcome;
@@ -50,6 +53,10 @@ pub enum Typed {
     Query(removal::Query),
     /// Show the server's statistics.
     Stats(stats::Arguments),
+    /// Publish a message, or one for each line of stdin.
+    Pub(publish::Arguments),
+    /// Print messages of topics as they come.
+    Sub(subscribe::Arguments),
     /// Call a function.
     Call(call::Call),
     /// List functions.
@@ -72,6 +79,8 @@ impl Typed {
             Typed::Invalidate(invalidate) => invalidate.run(session),
             Typed::Query(query) => query.run(session),
             Typed::Stats(arguments) => arguments.run(session),
+            Typed::Pub(arguments) => arguments.run(session),
+            Typed::Sub(arguments) => arguments.run(session),
             Typed::Call(call) => call.run(session),
             Typed::Functions(functions) => functions.run(session),
             Typed::Describe(describe) => describe.run(session),

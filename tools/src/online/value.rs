@@ -38,8 +38,13 @@ pub fn read(argument: &str, string: bool) -> Result<Box<RawValue>, Failure> {
         std::io::stdin().lock().take(MESSAGE_BYTES_MAX as u64).read_to_string(&mut text)?;
         text.truncate(text.trim_end_matches(['\r', '\n']).len());
     }
+    read_text(&text, string)
+}
+
+/// The value a text stands for: JSON, or the text itself with `string`.
+pub fn read_text(text: &str, string: bool) -> Result<Box<RawValue>, Failure> {
     if string {
-        return serde_json::value::to_raw_value(&text).map_err(Failure::usage);
+        return serde_json::value::to_raw_value(text).map_err(Failure::usage);
     }
     text.parse::<Json>().map(|json| json.0).map_err(Failure::usage)
 }

@@ -34,6 +34,8 @@ impl Server {
         let mut child = Command::new(binary()?)
             .args(["serve", "--listen", listen, "--data"])
             .arg(directory.path().join("data"))
+            // However full the disk of whoever runs this is.
+            .env("MPREG_STORAGE__FREE_MIN", "0")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
