@@ -48,12 +48,12 @@ fn change(store: &Store, rng: &SimRng, carriers: &mut BTreeSet<u64>, count: u64)
 /// When the tag is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Moment {
-    AfterFailure,
-    AfterCheckpoint,
-    AfterRestart,
+    Failed,
+    Checkpointed,
+    Restarted,
 }
 
-const MOMENTS: [Moment; 3] = [Moment::AfterFailure, Moment::AfterCheckpoint, Moment::AfterRestart];
+const MOMENTS: [Moment; 3] = [Moment::Failed, Moment::Checkpointed, Moment::Restarted];
 
 fn count(store: &Store) -> u64 {
     store.stage_hide_tag("tag", "{}").unwrap().1
@@ -81,12 +81,12 @@ fn run(seed: u64, fault: &Fault, moment: Moment) -> (u64, u64, bool) {
     if seed.is_multiple_of(2) {
         change(store, &rng, &mut carriers, 10);
     }
-    if moment == Moment::AfterFailure {
+    if moment == Moment::Failed {
         return (count(store), carriers.len() as u64, failed);
     }
     store.checkpoint().unwrap();
     change(store, &rng, &mut carriers, 10);
-    if moment == Moment::AfterCheckpoint {
+    if moment == Moment::Checkpointed {
         return (count(store), carriers.len() as u64, failed);
     }
     store.step().unwrap();

@@ -114,7 +114,11 @@ fn a_subscriber_outlives_its_server_and_misses_nothing() {
     // It has received some when the server goes.
     assert_eq!(received.next().unwrap().unwrap(), "0");
     let address = server.address().to_owned();
-    let Some(server) = Server::start_in(server.kill(), &address) else { return };
+    let Some(server) = Server::start_in(server.kill(), &address) else {
+        listener.kill().unwrap();
+        listener.wait().unwrap();
+        return;
+    };
     publish(&server, "t", 100..200);
     let numbers: Vec<u32> = received.map(|line| line.unwrap().parse().unwrap()).collect();
     assert_eq!(numbers, (1..200).collect::<Vec<_>>(), "each once and in order");

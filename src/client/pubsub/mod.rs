@@ -51,7 +51,7 @@ impl Client {
 
     /// Publishes a message with everything it has.
     pub async fn publish_with(&self, message: &Publish) -> Result<Published, Error> {
-        Published::read(&*self.send(message).await?)
+        Published::read(&self.send(message).await?)
     }
 
     /// Subscribes on this connection. While its messages are not taken, all else on the connection waits: a slow reader

@@ -231,18 +231,18 @@ impl DiskFile for OverlayFile {
     }
 
     /// Of a file without changes the mapping below, of any other a copy.
-    fn map(&self) -> io::Result<Box<dyn MappedBytes>> {
+    fn map_first(&self, bytes: u64) -> io::Result<Box<dyn MappedBytes>> {
         let unchanged = {
             let state = self.lock();
-            let whole = state.pages.is_empty() && state.bytes == state.below_bytes;
+            let whole = state.pages.is_empty() && bytes <= state.below_bytes;
             state.below.clone().filter(|_| whole)
         };
         if let Some(below) = unchanged {
-            return below.map();
+            return below.map_first(bytes);
         }
-        let mut bytes = vec![0; usize::try_from(self.len()?).map_err(io::Error::other)?];
-        self.read_at(0, &mut bytes)?;
-        Ok(Box::new(Copied(bytes)))
+        let mut copied = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+        self.read_at(0, &mut copied)?;
+        Ok(Box::new(Copied(copied)))
     }
 }
 

@@ -125,12 +125,10 @@ impl Arguments {
         match &self.verb {
             Verb::Increment(step) => step.run(session, Atomic::increment(&step.by.0)),
             Verb::Decrement(step) => step.run(session, Atomic::decrement(&step.by.0)),
-            Verb::Append(addition) => addition.run(session, |value| Atomic::append(value)),
-            Verb::Prepend(addition) => addition.run(session, |value| Atomic::prepend(value)),
-            Verb::TestAndSet(swap) => swap.run(session, |expected, new| Atomic::test_and_set(expected, new)),
-            Verb::CompareAndSwap(swap) => {
-                swap.run(session, |expected, new| Atomic::compare_and_swap(expected, new))
-            }
+            Verb::Append(addition) => addition.run(session, Atomic::append),
+            Verb::Prepend(addition) => addition.run(session, Atomic::prepend),
+            Verb::TestAndSet(swap) => swap.run(session, Atomic::test_and_set),
+            Verb::CompareAndSwap(swap) => swap.run(session, Atomic::compare_and_swap),
             Verb::ExtendTtl(extension) => {
                 let operation = Atomic::extend_ttl(extension.by);
                 let request = Request::atomic(extension.key.get(), operation).level(extension.level.get());

@@ -117,7 +117,7 @@ impl Process {
         let mut answer = Vec::new();
         let mut bounded = (&mut self.output).take(MESSAGE_BYTES_MAX as u64);
         let (written, read) = tokio::join!(writing, bounded.read_until(b'\n', &mut answer));
-        let told = matches!(read, Ok(_) if answer.last() == Some(&b'\n'));
+        let told = read.is_ok() && answer.last() == Some(&b'\n');
         if told && written.is_ok() {
             answer.truncate(answer.len() - 1);
             return String::from_utf8(answer).map_err(|error| Failure::new("BadResult", error));
