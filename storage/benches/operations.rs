@@ -9,6 +9,7 @@
 //! it bounded to a part); `tag` hides a tag that every one of a million keys carries; `clear` is what a glob clear does.
 //! There is no yardstick: goals are absolute, so the machine and its load belong to the figure.
 //! `OPERATIONS`, `MEMBERS` and `KEYS` set other sizes.
+#![allow(clippy::disallowed_methods)] // a bench measures real time
 
 mod support;
 

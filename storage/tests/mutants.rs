@@ -104,8 +104,8 @@ fn damaged_records() -> usize {
 /// Readers that look at the first and the last effect of batches while they are written.
 fn half_batches() -> usize {
     // Threads meet when the machine lets them: tried again before it counts as missed.
-    let tries = (0..10).map(|_| support::halves::look_for_halves(number("MUTANTS_BATCHES", 500)).0);
-    tries.into_iter().find(|halves| *halves > 0).map_or(0, |halves| usize::try_from(halves).unwrap())
+    let mut tries = (0..10).map(|_| support::halves::look_for_halves(number("MUTANTS_BATCHES", 500)).0);
+    tries.find(|halves| *halves > 0).map_or(0, |halves| usize::try_from(halves).unwrap())
 }
 
 /// In the middle of a cold read the key is written, the write checkpointed and evicted again. What

@@ -45,7 +45,7 @@ enum Command {
     Verify(verify::Arguments),
     Worker(Box<worker::Arguments>),
     #[command(flatten)]
-    Online(online::Online),
+    Online(Box<online::Online>),
 }
 
 fn main() -> ExitCode {
