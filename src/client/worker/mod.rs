@@ -109,8 +109,7 @@ impl Worker {
 
     /// Serves for ever, however often the connection is lost.
     ///
-    /// Errors: the node refuses the functions, or no node answers for longer than [`Backoff::give_up_after`]
-    /// (super::Backoff).
+    /// Errors: the node refuses the functions, or no node answers for longer than [`Backoff::give_up_after`](super::Backoff).
     pub async fn run(self) -> Result<(), Error> {
         self.run_until(std::future::pending()).await
     }

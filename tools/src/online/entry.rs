@@ -55,7 +55,7 @@ pub struct Put {
     /// A tag by which the entry can be invalidated; may come several times.
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
-    /// A key the value was computed from, as NAMESPACE:IDENTIFIER[:VERSION]; may come several times.
+    /// A key the value was computed from, as NAMESPACE:IDENTIFIER or NAMESPACE:IDENTIFIER:VERSION; may come several times.
     #[arg(long = "depends-on", value_name = "KEY")]
     depends_on: Vec<String>,
     /// What computing the value cost, in milliseconds.

@@ -68,7 +68,7 @@ pub struct Arguments {
     /// At most so many.
     #[arg(long)]
     limit: Option<u64>,
-    /// Another set, as NAMESPACE:IDENTIFIER[:VERSION]; may come several times.
+    /// Another set, as NAMESPACE:IDENTIFIER or NAMESPACE:IDENTIFIER:VERSION; may come several times.
     #[arg(long = "other", value_name = "KEY")]
     others: Vec<String>,
     /// A structure that is not there is not made.
