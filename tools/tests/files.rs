@@ -197,7 +197,7 @@ fn the_log_is_listed_by_position() {
 
 /// Another test of this process may be starting a program at this moment, which holds the lock of the store that was just
 /// dropped until it has become that program.
-fn open_again(dir: &std::path::Path) -> Store {
+fn open_again(dir: &Path) -> Store {
     let mut last = None;
     for _ in 0..200 {
         let mut options = Options::new(dir);
