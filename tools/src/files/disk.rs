@@ -1,12 +1,11 @@
 //! A disk that cannot write: the tools run beside servers and on damaged stores, and must not be able
 //! to change either, whatever the code above does.
 
-use std::fmt;
 use std::io;
-use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::copied::Copied;
 use mpreg_storage::disk::{Disk, DiskFile, DiskLock, MappedBytes, OpenMode, OsDisk};
 
 /// The real disk with everything taken away that changes it.
@@ -84,30 +83,9 @@ impl DiskFile for ReadOnlyFile {
 
     /// A copy: a mapping of a file that a server is still writing would change under the reader.
     fn map_first(&self, bytes: u64) -> io::Result<Box<dyn MappedBytes>> {
-        let mut copied = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
-        self.0.read_at(0, &mut copied)?;
-        Ok(Box::new(Copied(copied)))
+        Copied::first(&*self.0, bytes)
     }
 }
-
-/// The bytes a file had.
-struct Copied(Vec<u8>);
-
-impl fmt::Debug for Copied {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} bytes", self.0.len())
-    }
-}
-
-impl Deref for Copied {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl MappedBytes for Copied {}
 
 #[cfg(test)]
 mod tests {

@@ -9,6 +9,7 @@
 //! The table's snapshot is taken before the log is looked at, so that what the snapshot lacks is in the
 //! log: segments are retired only below a checkpoint that is in the table.
 
+mod copied;
 mod disk;
 mod frames;
 mod overlay;

@@ -2,12 +2,11 @@
 //! and the files stay as they are.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt;
 use std::io;
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::copied::Copied;
 use mpreg_storage::disk::{Disk, DiskFile, DiskLock, MappedBytes, OpenMode, OsDisk};
 
 /// Bytes copied at a time when a part of a file is written.
@@ -240,29 +239,9 @@ impl DiskFile for OverlayFile {
         if let Some(below) = unchanged {
             return below.map_first(bytes);
         }
-        let mut copied = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
-        self.read_at(0, &mut copied)?;
-        Ok(Box::new(Copied(copied)))
+        Copied::first(self, bytes)
     }
 }
-
-struct Copied(Vec<u8>);
-
-impl fmt::Debug for Copied {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} bytes", self.0.len())
-    }
-}
-
-impl Deref for Copied {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl MappedBytes for Copied {}
 
 #[cfg(test)]
 mod tests {
