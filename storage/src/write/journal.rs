@@ -22,15 +22,11 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::core::{Refusal, WriteCore};
 use super::error::Error;
+use super::pace::Pace;
 use super::waiters::{Sleeper, Waiters};
 use crate::disk::Clock;
 use crate::log::{Appended, FrameHead, Log};
 use crate::record::Lsn;
-
-/// Mean sync time above which a thread of its own syncs, in microseconds.
-const SLOW_SYNC_US: u64 = 500;
-/// Mean sync time below which syncing moves back to the callers.
-const FAST_SYNC_US: u64 = 300;
 
 /// Whoever keeps something about every frame of the log.
 pub trait Follower: Send + Sync + Debug + 'static {
@@ -73,10 +69,7 @@ pub struct Journal<F> {
     written: AtomicU64,
     durable: AtomicU64,
     time_us: AtomicU64,
-    sync_mean_us: AtomicU64,
-    syncs: AtomicU64,
-    /// 0: there is no sync thread, 1: it looks after idle tails, 2: it leads every sync.
-    sync_thread: AtomicU64,
+    pace: Pace,
     /// Room somebody makes ahead of need; 0: nobody does, whoever writes makes it.
     prepares_bytes: AtomicU64,
     sync_wanted: Condvar,
@@ -104,9 +97,7 @@ impl<F: Follower> Journal<F> {
             written: AtomicU64::new(last),
             durable: AtomicU64::new(last),
             time_us: AtomicU64::new(time_us),
-            sync_mean_us: AtomicU64::new(0),
-            syncs: AtomicU64::new(0),
-            sync_thread: AtomicU64::new(0),
+            pace: Pace::default(),
             prepares_bytes: AtomicU64::new(0),
             sync_wanted: Condvar::new(),
         }
@@ -169,7 +160,7 @@ impl<F: Follower> Journal<F> {
     /// Moving mean of the sync time in microseconds, and how many syncs there were.
     #[must_use]
     pub fn sync_figures(&self) -> (u64, u64) {
-        (self.sync_mean_us.load(Ordering::Relaxed), self.syncs.load(Ordering::Relaxed))
+        self.pace.figures()
     }
 
     /// Gives one record of at most `bytes` bytes its place; `encode` appends it to the frame under the core lock,
@@ -324,7 +315,7 @@ impl<F: Follower> Journal<F> {
             Some(Ok(durable)) => {
                 inner.core.end_sync(Some(durable));
                 self.durable.store(durable.0, Ordering::Release);
-                self.count_sync(self.clock.monotonic_us().saturating_sub(began_us));
+                self.pace.count(self.clock.monotonic_us().saturating_sub(began_us));
             }
             Some(Err(error)) => {
                 inner.core.end_sync(None);
@@ -339,27 +330,15 @@ impl<F: Follower> Journal<F> {
         Ok(())
     }
 
-    fn count_sync(&self, took_us: u64) {
-        // Only the leader writes these; relaxed is enough for figures.
-        let mean_us = self.sync_mean_us.load(Ordering::Relaxed);
-        let next_us = if mean_us == 0 { took_us } else { (mean_us * 7 + took_us) / 8 };
-        self.sync_mean_us.store(next_us, Ordering::Relaxed);
-        self.syncs.fetch_add(1, Ordering::Relaxed);
-        let slow = if self.is_slow() { next_us > FAST_SYNC_US } else { next_us > SLOW_SYNC_US };
-        if self.sync_thread.load(Ordering::Relaxed) > 0 {
-            self.sync_thread.store(if slow { 2 } else { 1 }, Ordering::Relaxed);
-        }
-    }
-
     /// Whether syncs are slow here and a thread of its own leads.
     #[must_use]
     pub fn is_slow(&self) -> bool {
-        self.sync_thread.load(Ordering::Relaxed) == 2
+        self.pace.is_slow()
     }
 
     /// Says that a thread runs [`Journal::run_syncs`].
     pub fn has_sync_thread(&self) {
-        self.sync_thread.store(1, Ordering::Relaxed);
+        self.pace.has_thread();
     }
 
     /// Says that somebody prepares segments with room for `bytes`, or, with 0, that nobody can.

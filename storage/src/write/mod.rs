@@ -11,6 +11,7 @@ pub mod durable;
 pub mod error;
 pub mod journal;
 pub mod marks;
+mod pace;
 pub mod pipeline;
 pub mod recovery;
 mod retention;

@@ -20,6 +20,7 @@ use super::core::{Positions, Refusal, WriteCore};
 use super::dirty::Dirty;
 use super::error::Error;
 use super::marks::Hidden;
+use super::pace::Pace;
 use super::retention::{Keep, Retention};
 use super::view::StateView;
 use super::waiters::{Sleeper, Waiters};
@@ -31,11 +32,6 @@ use crate::record::{EntryFields, Lsn, Op, op};
 use crate::state::{self, View};
 use crate::structure::Structures;
 use crate::table::Table;
-
-/// Mean sync time above which a thread of its own syncs, in microseconds.
-const SLOW_SYNC_US: u64 = 500;
-/// Mean sync time below which syncing moves back to the callers.
-const FAST_SYNC_US: u64 = 300;
 
 /// What the lock guards.
 #[derive(Debug)]
@@ -74,9 +70,7 @@ pub struct Pipeline {
     durable: AtomicU64,
     checkpoint: AtomicU64,
     time_us: AtomicU64,
-    sync_mean_us: AtomicU64,
-    syncs: AtomicU64,
-    sync_thread: AtomicU64,
+    pace: Pace,
     /// Room the housekeeper makes ahead of need; 0: nobody does, writers make it themselves. A disk that
     /// stalls then stalls the housekeeper, and writers are told busy instead of hanging with it.
     prepares_bytes: AtomicU64,
@@ -138,9 +132,7 @@ impl Pipeline {
             durable: AtomicU64::new(durable.0),
             checkpoint: AtomicU64::new(checkpoint.0),
             time_us: AtomicU64::new(0),
-            sync_mean_us: AtomicU64::new(0),
-            syncs: AtomicU64::new(0),
-            sync_thread: AtomicU64::new(0),
+            pace: Pace::default(),
             prepares_bytes: AtomicU64::new(0),
             sync_wanted: Condvar::new(),
             retention,
@@ -396,7 +388,7 @@ impl Pipeline {
             Some(Ok(durable)) => {
                 inner.core.end_sync(Some(durable));
                 self.durable.store(durable.0, Ordering::Release);
-                self.count_sync(self.clock.monotonic_us().saturating_sub(began_us));
+                self.pace.count(self.clock.monotonic_us().saturating_sub(began_us));
             }
             Some(Err(error)) => {
                 inner.core.end_sync(None);
@@ -412,27 +404,15 @@ impl Pipeline {
         Ok(())
     }
 
-    fn count_sync(&self, took_us: u64) {
-        // Only the leader writes these; relaxed is enough for figures.
-        let mean_us = self.sync_mean_us.load(Ordering::Relaxed);
-        let next_us = if mean_us == 0 { took_us } else { (mean_us * 7 + took_us) / 8 };
-        self.sync_mean_us.store(next_us, Ordering::Relaxed);
-        self.syncs.fetch_add(1, Ordering::Relaxed);
-        let slow = if self.is_slow() { next_us > FAST_SYNC_US } else { next_us > SLOW_SYNC_US };
-        if self.sync_thread.load(Ordering::Relaxed) > 0 {
-            self.sync_thread.store(if slow { 2 } else { 1 }, Ordering::Relaxed);
-        }
-    }
-
     /// Whether syncs are slow here and a thread of its own leads.
     #[must_use]
     pub fn is_slow(&self) -> bool {
-        self.sync_thread.load(Ordering::Relaxed) == 2
+        self.pace.is_slow()
     }
 
     /// Says that a thread exists that leads when asked through `sync_wanted`.
     pub(crate) fn has_sync_thread(&self) {
-        self.sync_thread.store(1, Ordering::Relaxed);
+        self.pace.has_thread();
     }
 
     /// Says that somebody prepares segments with room for `bytes`, or, with 0, that nobody can.
@@ -456,7 +436,7 @@ impl Pipeline {
     /// Moving mean of the sync time in microseconds, and how many syncs there were.
     #[must_use]
     pub fn sync_figures(&self) -> (u64, u64) {
-        (self.sync_mean_us.load(Ordering::Relaxed), self.syncs.load(Ordering::Relaxed))
+        self.pace.figures()
     }
 
     /// Where everything stands.
