@@ -5,8 +5,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::copied::Copied;
 use mpreg_storage::disk::{Disk, DiskFile, DiskLock, MappedBytes, OpenMode, OsDisk};
+
+use super::copied::Copied;
 
 /// The real disk with everything taken away that changes it.
 #[derive(Debug)]

@@ -6,8 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::copied::Copied;
 use mpreg_storage::disk::{Disk, DiskFile, DiskLock, MappedBytes, OpenMode, OsDisk};
+
+use super::copied::Copied;
 
 /// Bytes copied at a time when a part of a file is written.
 const PAGE_BYTES: u64 = 64 * 1024;
