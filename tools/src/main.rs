@@ -73,4 +73,13 @@ mod tests {
     fn the_flags_hold_together() {
         super::Arguments::command().debug_assert();
     }
+
+    #[test]
+    fn every_command_says_what_it_does() {
+        let mut told = std::collections::HashSet::new();
+        for command in super::Arguments::command().get_subcommands() {
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty() && told.insert(about.clone()), "{}: {about:?}", command.get_name());
+        }
+    }
 }

@@ -9,7 +9,7 @@ use tokio::runtime::Runtime;
 
 use crate::failure::{Failure, Kind};
 
-/// Flags of every command to a server.
+// Flags of every command to a server. No doc comment: it would become the description of each of them.
 #[derive(Args, Clone)]
 pub struct Connection {
     /// The server, as ws://host:port or tcp://host:port.
