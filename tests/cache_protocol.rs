@@ -567,6 +567,9 @@ async fn namespaces_tags_patterns_and_cascades() {
         tagged["tags"] = tags;
         bench.ask(json!({"operation": "put", "key": tagged, "value": id})).await;
     }
+    let cascade =
+        json!({"operation": "invalidate", "tags": ["red"], "options": {"cascade_dependencies": true}});
+    assert_eq!(bench.ask(cascade).await["error_code"], "CACHE_NOT_SUPPORTED");
     let hidden = bench.ask(json!({"operation": "invalidate", "tags": ["red"]})).await;
     assert_eq!(hidden["namespace_result"]["count"], 2, "{hidden}");
     assert_eq!(bench.get("t1").await, "MISS");

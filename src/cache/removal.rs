@@ -33,6 +33,10 @@ impl Desk<'_> {
                 };
                 ("pattern", self.invalidate_matching(&glob, &text))
             }
+            Invalidate::Tags(_) if self.request.options.cascade_dependencies => {
+                // One record hides them all: nobody looks at the entries, so nobody knows what depends on them.
+                return self.refuse(&Error::NotSupported("cascade_dependencies beside tags is"), reply);
+            }
             Invalidate::Tags(tags) => {
                 text.push(b'[');
                 for (at, tag) in tags.iter().enumerate() {
